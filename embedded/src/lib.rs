@@ -1,0 +1,1 @@
+//! A nats-server and a Postgres of our own, as supervised children.

@@ -1,0 +1,61 @@
+//! What can be said: the commands and events of every context, as structured CloudEvents.
+//! Wire names never change; a new meaning is a new `.v2`. Every type has a frozen sample in `wire/`.
+
+pub mod claim;
+mod envelope;
+pub mod identity;
+mod parse;
+mod personal;
+pub mod profile;
+
+pub use envelope::{AuthType, Message, Sequence, Source, Spec};
+pub use parse::Unreadable;
+pub use personal::Personal;
+
+use serde::Serialize;
+
+/// Every event of the platform: one line per aggregate. The wire type tells them apart (see [`Message::event`]).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// What happened to an account.
+    User(identity::user::Event),
+    /// What happened to a signed-in session.
+    Session(identity::session::Event),
+    /// What happened to a profile.
+    Profile(profile::Event),
+    /// A unique name was taken or given back.
+    Claim(claim::Event),
+}
+
+/// Every command of the platform: one line per aggregate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Command {
+    /// Asks something of an account.
+    User(identity::user::Command),
+    /// Asks something of a session.
+    Session(identity::session::Command),
+    /// Asks something of a profile.
+    Profile(profile::Command),
+}
+
+macro_rules! from {
+    ($($whole:ident::$variant:ident($part:ty)),+ $(,)?) => {
+        $(impl From<$part> for $whole {
+            fn from(part: $part) -> Self {
+                $whole::$variant(part)
+            }
+        })+
+    };
+}
+
+from!(
+    Event::User(identity::user::Event),
+    Event::Session(identity::session::Event),
+    Event::Profile(profile::Event),
+    Event::Claim(claim::Event),
+    Command::User(identity::user::Command),
+    Command::Session(identity::session::Command),
+    Command::Profile(profile::Command),
+);
