@@ -33,12 +33,9 @@ pub(crate) fn nearest(name: &str) -> String {
 }
 
 /// The handles to try, in order: the wish, then with a number, at last with enough of the person's id to be alone.
-pub(crate) fn candidates(wish: &str, person: uuid::Uuid) -> impl Iterator<Item = String> {
+pub(crate) fn candidates(wish: &str, person: uuid::Uuid) -> Vec<String> {
     let id = person.simple().to_string();
-    let tail = id[id.len() - 12..].to_owned();
     let base: String = wish.chars().take(17).collect();
-    [wish.to_owned()].into_iter().chain((2..=5).map({
-        let base = base.clone();
-        move |n| format!("{base}{n}")
-    })).chain([format!("{base}-{tail}")])
+    let numbered = (2..=5).map(|n| format!("{base}{n}"));
+    [wish.to_owned()].into_iter().chain(numbered).chain([format!("{base}-{}", &id[20..])]).collect()
 }

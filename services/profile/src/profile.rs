@@ -205,8 +205,8 @@ impl Page {
 fn create(wish: &str, display_name: Text, meta: &Meta) -> Event {
     let free = |handle: &String| !is_reserved(handle) && !meta.is_taken(HANDLE, handle);
     let wish = if is_handle(wish) { wish.to_owned() } else { crate::handle::nearest(wish) };
-    let last = candidates(&wish, meta.subject).last();
-    let handle = candidates(&wish, meta.subject).find(free).or(last).unwrap_or(wish);
+    let tries = candidates(&wish, meta.subject);
+    let handle = tries.iter().find(|handle| free(handle)).unwrap_or(&tries[tries.len() - 1]).clone();
     Event::Created { handle, display_name }
 }
 
