@@ -1,0 +1,107 @@
+//! The people who send the load. They register as anyone would; their access tokens are renewed before they run out.
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::http::{Connection, bearer, request};
+
+/// A registered person, signed in.
+#[derive(Clone)]
+pub struct Person {
+    /// The id of the account and of the profile.
+    pub id: Uuid,
+    /// Serves a quarter of an hour.
+    pub token: String,
+    refresh: String,
+    since: Instant,
+}
+
+#[derive(Deserialize)]
+struct SignedIn {
+    access_token: String,
+    refresh_token: String,
+}
+
+#[derive(Deserialize)]
+struct Registered {
+    user: User,
+    #[serde(flatten)]
+    tokens: SignedIn,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: Uuid,
+}
+
+/// Registers people, `at_once` at a time, names counted on from `first`.
+pub async fn register(address: SocketAddr, first: usize, count: usize, at_once: usize) -> Result<Vec<Person>> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..at_once {
+        let next = next.clone();
+        tasks.spawn(async move {
+            let mut connection = Connection::open(address).await?;
+            let mut people = vec![];
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= count {
+                    return anyhow::Ok(people);
+                }
+                people.push(register_one(&mut connection, first + n).await?);
+            }
+        });
+    }
+    let mut people = vec![];
+    while let Some(some) = tasks.join_next().await {
+        people.extend(some??);
+    }
+    Ok(people)
+}
+
+/// Registers one person, by username, so that no mail is written.
+pub async fn register_one(connection: &mut Connection, n: usize) -> Result<Person> {
+    let body = format!(r#"{{"username":"bench{n}","password":"correct horse {n} battery"}}"#);
+    let since = Instant::now();
+    let answer = connection.exchange(&request("POST", "/api/auth/register", "", &body)).await?;
+    let registered: Registered = answer.json(201).context("POST /api/auth/register")?;
+    let SignedIn { access_token: token, refresh_token: refresh } = registered.tokens;
+    Ok(Person { id: registered.user.id, token, refresh, since })
+}
+
+/// Waits until everyone's profile can be read: the reactions to the registrations are done.
+pub async fn settled(address: SocketAddr, people: &[Person]) -> Result<()> {
+    let mut connection = Connection::open(address).await?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for person in people {
+        loop {
+            let answer = connection.exchange(&request("GET", "/api/profile", &bearer(&person.token), "")).await?;
+            if answer.status == 200 {
+                break;
+            }
+            let late = Instant::now() > deadline;
+            ensure!(!late, "a profile is missing a minute after its registration: {}", answer.text());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Renews the tokens that are older than five minutes, so that none runs out within a figure.
+pub async fn renew(address: SocketAddr, people: &mut [Person]) -> Result<()> {
+    let mut connection = Connection::open(address).await?;
+    for person in people.iter_mut().filter(|person| person.since.elapsed() > Duration::from_secs(300)) {
+        let body = format!(r#"{{"refresh_token":"{}"}}"#, person.refresh);
+        let since = Instant::now();
+        let answer = connection.exchange(&request("POST", "/api/auth/refresh-token", "", &body)).await?;
+        let tokens: SignedIn = answer.json(200).context("POST /api/auth/refresh-token")?;
+        *person = Person { token: tokens.access_token, refresh: tokens.refresh_token, since, ..person.clone() };
+    }
+    Ok(())
+}
