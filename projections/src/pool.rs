@@ -1,0 +1,46 @@
+//! Connections to Postgres, each with the least role that its work needs.
+
+use anyhow::Context;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The role that owns the read models and writes them.
+pub const PROJECTOR: &str = "reprise_projector";
+/// The role that gateways read with.
+pub const GATEWAY: &str = "reprise_gateway";
+/// The role that owns the vault's schema.
+pub const VAULT: &str = "reprise_vault";
+/// The role for people who want to look.
+pub const READER: &str = "reprise_reader";
+
+/// A pool of at most `size` connections that act as `role`; connections are made when they are needed, so a database
+/// that is down is an error of the first query and not of this call.
+///
+/// Rows of the projector can be made again from the log, so its commits do not wait for the disk.
+///
+/// # Errors
+/// The address is none.
+pub async fn pool(url: &str, role: Option<&str>, size: u32) -> anyhow::Result<PgPool> {
+    let name = role.unwrap_or("reprise");
+    let options = PgConnectOptions::from_str(url).context("the database address")?.application_name(name);
+    let mut setup = role.map(|role| format!("set role {role};")).unwrap_or_default();
+    match role {
+        Some(PROJECTOR) => setup += "set synchronous_commit = off;",
+        Some(GATEWAY | READER) => setup += "set default_transaction_read_only = on;",
+        _ => {}
+    }
+    let pool = PgPoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(5));
+    let pool = pool.after_connect(move |connection, _| {
+        let setup = setup.clone();
+        Box::pin(async move {
+            // the role is one of the names above, never something from outside
+            if !setup.is_empty() {
+                connection.execute(AssertSqlSafe(setup)).await?;
+            }
+            Ok(())
+        })
+    });
+    Ok(pool.connect_lazy_with(options))
+}
