@@ -18,32 +18,45 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::http::{Connection, request};
+use crate::people::Person;
 
 /// The arguments of `reprise-bench baseline`.
 #[derive(clap::Args)]
 pub struct Options {
     /// Where to listen.
     #[arg(long)]
-    listen: SocketAddr,
+    pub listen: SocketAddr,
     /// A Postgres in which it may create the schema `bench`.
     #[arg(long, env = "BENCH_DATABASE_URL", hide_env_values = true)]
-    database_url: String,
+    pub database_url: String,
     /// The platform, whose keys it fetches once from `/.well-known/jwks.json`.
     #[arg(long)]
-    platform: SocketAddr,
+    pub platform: SocketAddr,
     /// Postgres' `synchronous_commit`: on or off.
     #[arg(long, default_value = "on")]
-    synchronous_commit: String,
+    pub synchronous_commit: String,
     /// Connections to Postgres.
     #[arg(long, default_value_t = 16)]
-    pool: u32,
+    pub pool: u32,
 }
 
 /// The table it updates: the columns of a profile.
-pub const SCHEMA: &str = "create schema if not exists bench;
+const SCHEMA: &str = "create schema if not exists bench;
 create table if not exists bench.profile (
     user_id uuid primary key, handle text not null unique, display_name text, bio text, location text, website text,
     created_at timestamptz not null default now(), updated_at timestamptz not null default now())";
+
+/// Makes the table and a row for everybody.
+pub async fn prepare(database_url: &str, people: &[Person]) -> Result<()> {
+    let owner = PgPool::connect(database_url).await.context("connect to the platform's Postgres as its owner")?;
+    sqlx::raw_sql(SCHEMA).execute(&owner).await?;
+    let ids: Vec<Uuid> = people.iter().map(|person| person.id).collect();
+    let sql = "insert into bench.profile (user_id, handle) select id, id::text from unnest($1::uuid[]) as people (id)
+        on conflict do nothing";
+    sqlx::query(sql).bind(ids).execute(&owner).await?;
+    owner.close().await;
+    Ok(())
+}
 
 #[derive(Clone)]
 struct App {
@@ -99,9 +112,7 @@ async fn update(State(app): State<App>, headers: HeaderMap, Json(change): Json<C
     let Some(user) = authenticate(&app, &headers) else { return StatusCode::UNAUTHORIZED.into_response() };
     let sql = "update bench.profile set display_name = $1, updated_at = now() where user_id = $2 returning handle";
     match sqlx::query_scalar(sql).bind(&change.display_name).bind(user).fetch_optional(&app.pool).await {
-        Ok(Some(handle)) => {
-            Json(Profile { user_id: user, handle, display_name: change.display_name }).into_response()
-        }
+        Ok(Some(handle)) => Json(Profile { user_id: user, handle, display_name: change.display_name }).into_response(),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

@@ -53,10 +53,19 @@ impl Running {
         Ok(String::from_utf8(out.stdout)?.trim().parse::<f64>()? * 1024.0 / 1e6)
     }
 
+    /// Seconds of processor time so far; `None` where `/proc` does not tell.
+    pub fn processor_seconds(&self) -> Option<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        let after_name = stat.rsplit_once(')')?.1;
+        let ticks: Vec<f64> = after_name.split_whitespace().skip(11).take(2).filter_map(|n| n.parse().ok()).collect();
+        // a hundred a second on every Linux
+        Some(ticks.iter().sum::<f64>() / 100.0)
+    }
+
     fn stop(&mut self) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             // fails only when it has ended already
-            drop(kill_process(pid, Signal::TERM));
+            let _ = kill_process(pid, Signal::TERM);
         }
         let deadline = Instant::now() + Duration::from_secs(40);
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {

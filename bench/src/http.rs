@@ -82,7 +82,8 @@ pub fn bearer(token: &str) -> String {
 fn measure(answer: &[u8]) -> Result<Option<(u16, usize, usize)>> {
     let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = end + 4;
-    let status = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|text| text.parse().ok());
+    let status =
+        answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|text| text.parse().ok());
     let Some(status) = status else { bail!("not an HTTP answer") };
     let length = match header(&answer[..head], "content-length") {
         Some(length) => length.parse().context("content-length")?,

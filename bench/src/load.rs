@@ -133,6 +133,11 @@ impl Update {
         }
         &self.bytes
     }
+
+    /// The name that the last request gave.
+    pub fn name(&self) -> String {
+        format!("Ada {:0DIGITS$}", self.counter)
+    }
 }
 
 #[cfg(test)]

@@ -3,23 +3,43 @@
 
 mod baseline;
 mod children;
+mod figures;
 mod histogram;
 mod http;
 mod load;
+mod people;
 mod platform;
+mod results;
+mod rounds;
+mod run;
+#[cfg(test)]
+mod tests;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-/// Measures Reprise.
+/// Measures Reprise beside a plain service on the same Postgres; without a command, everything.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    role: Option<Role>,
+    #[command(flatten)]
+    run: run::Options,
+}
+
+#[derive(Subcommand)]
 enum Role {
+    /// Measures, prints a table and writes target/bench/results.json.
+    Run(run::Options),
     /// The plain axum + sqlx service to compare with; started by `run`.
     Baseline(baseline::Options),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Role::parse() {
+    let Arguments { role, run } = Arguments::parse();
+    match role.unwrap_or(Role::Run(run)) {
+        Role::Run(options) => run::run(options).await,
         Role::Baseline(options) => baseline::serve(options).await,
     }
 }

@@ -40,6 +40,14 @@ struct User {
     id: Uuid,
 }
 
+#[cfg(test)]
+impl Person {
+    /// Somebody with a token from elsewhere.
+    pub fn known(id: Uuid, token: String) -> Self {
+        Person { id, token, refresh: String::new(), since: Instant::now() }
+    }
+}
+
 /// Registers people, `at_once` at a time, names counted on from `first`.
 pub async fn register(address: SocketAddr, first: usize, count: usize, at_once: usize) -> Result<Vec<Person>> {
     let next = Arc::new(AtomicUsize::new(0));

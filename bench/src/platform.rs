@@ -2,7 +2,6 @@
 //! it on the platform's own Postgres.
 
 use anyhow::{Context, Result, ensure};
-use sqlx::PgPool;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,6 +78,26 @@ impl Platform {
         self.running.as_ref().context("not running")?.megabytes()
     }
 
+    /// Waits until it has nothing left to do, and says how many seconds that took: projections and reactions go on
+    /// after the last outcome, and must not be paid for by whoever is measured next.
+    pub async fn quiet(&self) -> Result<f64> {
+        let running = self.running.as_ref().context("not running")?;
+        let (begin, pause) = (Instant::now(), Duration::from_millis(200));
+        let mut idle = 0;
+        while idle < 2 {
+            let before = running.processor_seconds();
+            tokio::time::sleep(pause).await;
+            let Some(spent) = running.processor_seconds().zip(before).map(|(after, before)| after - before) else {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                return Ok(begin.elapsed().as_secs_f64());
+            };
+            idle = if spent <= 0.1 * pause.as_secs_f64() { idle + 1 } else { 0 };
+            ensure!(begin.elapsed() < Duration::from_secs(120), "still busy two minutes after the last command");
+        }
+        // the quiet that it takes to notice is not part of it
+        Ok((begin.elapsed() - 2 * pause).as_secs_f64())
+    }
+
     /// Runs another role of the binary against it, and gives what it printed.
     pub async fn ask(&self, arguments: &[&str]) -> Result<String> {
         let mut command = tokio::process::Command::new(&self.reprise);
@@ -98,9 +117,22 @@ impl Platform {
         Ok(text.lines().filter_map(pair).collect())
     }
 
-    /// Its data folder.
-    pub fn data(&self) -> &Path {
-        &self.data
+    /// The address of its Postgres for the owner, who may write.
+    pub async fn owner_url(&self) -> Result<String> {
+        let file = self.data.join("keys/postgres");
+        Ok(tokio::fs::read_to_string(&file)
+            .await
+            .with_context(|| format!("read {}", file.display()))?
+            .trim()
+            .to_owned())
+    }
+
+    /// A hasher with the parameters that the platform hashes passwords with.
+    pub async fn hasher(&self) -> Result<argon2::Argon2<'static>> {
+        let owner = sqlx::PgPool::connect(&self.owner_url().await?).await?;
+        let sql = "select hash from vault.credentials where hash is not null limit 1";
+        let stored: String = sqlx::query_scalar(sql).fetch_one(&owner).await?;
+        crate::figures::registration::hasher(&stored)
     }
 
     /// How durable it is.
@@ -132,9 +164,4 @@ impl Baseline {
         running.ready(address, &log, Duration::from_secs(30)).await?;
         Ok(Baseline { address, pool, _running: running })
     }
-}
-
-/// Connects as the owner of the platform's Postgres.
-pub async fn owner(url: &str) -> Result<PgPool> {
-    PgPool::connect(url).await.context("connect to the platform's Postgres as its owner")
 }

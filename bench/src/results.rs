@@ -60,7 +60,14 @@ impl Row {
     }
 
     /// A row whose ratio to `baseline` is judged.
-    pub fn ratio(figure: &str, value: f64, unit: &'static str, baseline: (&str, f64), better: Better, bounds: [f64; 2]) -> Self {
+    pub fn ratio(
+        figure: &str,
+        value: f64,
+        unit: &'static str,
+        baseline: (&str, f64),
+        better: Better,
+        bounds: [f64; 2],
+    ) -> Self {
         let row = Row::value(figure, value, unit, better, bounds[0], bounds[1]);
         let against = Some(baseline.0.to_owned());
         Row { against, baseline: Some(baseline.1), ratio: Some(value / baseline.1), judged: Judged::Ratio, ..row }
@@ -94,7 +101,8 @@ pub fn table(rows: &[Row]) -> String {
     let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<_> = (0..head.len()).map(width).collect();
     let pad = |(text, width): (&String, &usize)| format!("{text:<width$}");
-    let lines = cells.iter().map(|row| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ").trim_end().to_owned());
+    let lines =
+        cells.iter().map(|row| row.iter().zip(&widths).map(pad).collect::<Vec<_>>().join("  ").trim_end().to_owned());
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -1,0 +1,221 @@
+//! One run: starts what is measured, measures figure after figure, prints the table and writes `results.json`.
+//! A figure that fails is said so and the others go on; everything that was started is stopped and removed.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::children::Scratch;
+use crate::figures::{footprint, growth, latency, rebuild, registration, throughput};
+use crate::people::{self, Person};
+use crate::platform::{Platform, Sync};
+use crate::results::{self, Row};
+
+/// The arguments of `reprise-bench run`.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Short rounds and 10^4 events instead of 10^6: says whether it works, not how fast it is.
+    #[arg(long)]
+    quick: bool,
+    /// Only these figures: throughput, latency, rebuild, growth, registration, footprint.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only this fsync mode: interval or always.
+    #[arg(long)]
+    sync: Option<String>,
+    /// The binary to measure; beside this one by default.
+    #[arg(long, env = "REPRISE_BIN")]
+    reprise: Option<PathBuf>,
+    /// Where results and scratch data go; `target/bench` by default, on a real disk.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// The figures, by the names for `--only`.
+const FIGURES: [&str; 6] = ["throughput", "latency", "rebuild", "growth", "registration", "footprint"];
+
+/// How much is measured.
+pub struct Settings {
+    /// Rounds of each side.
+    pub rounds: usize,
+    /// A round, without its warm-up.
+    pub round: Duration,
+    /// Not counted, before each round.
+    pub warmup: Duration,
+    /// Events in the log for rebuild and growth.
+    pub events: u64,
+    /// Events in the long aggregate.
+    pub long: u64,
+    /// Commands before memory is looked at again.
+    pub commands: u64,
+}
+
+impl Settings {
+    fn new(quick: bool) -> Self {
+        let (seconds, warmup) = if quick { (2.0, 0.5) } else { (8.0, 2.0) };
+        Settings {
+            rounds: if quick { 2 } else { 5 },
+            round: Duration::from_secs_f64(seconds),
+            warmup: Duration::from_secs_f64(warmup),
+            events: if quick { 10_000 } else { 1_000_000 },
+            long: if quick { 1_000 } else { 10_000 },
+            commands: if quick { 10_000 } else { 1_000_000 },
+        }
+    }
+}
+
+/// A run under way.
+pub struct Bench {
+    /// How much is measured.
+    pub settings: Settings,
+    /// Rows so far.
+    pub rows: Vec<Row>,
+    /// Commands that the platform under measurement has answered.
+    pub commands: u64,
+    options: Options,
+    reprise: PathBuf,
+    scratch: Scratch,
+    failures: Vec<String>,
+}
+
+/// People who send the load: as many as the most connections, and some to probe with.
+pub const PEOPLE: usize = 256 + 8;
+
+/// Runs everything that is asked for.
+///
+/// # Errors
+/// Something could not be measured. A slow figure is no error.
+pub async fn run(options: Options) -> Result<()> {
+    let unknown = options.only.iter().find(|name| !FIGURES.contains(&name.as_str()));
+    ensure!(unknown.is_none(), "there is no figure {:?}, only {}", unknown.map_or("", |x| x), FIGURES.join(", "));
+    let beside = std::env::current_exe()?;
+    let target = beside.ancestors().nth(2).context("the folder of build results")?.to_owned();
+    let reprise = options.reprise.clone().unwrap_or_else(|| beside.with_file_name("reprise"));
+    ensure!(reprise.exists(), "there is no {}: run cargo build --release -p reprise", reprise.display());
+    let out = options.out.clone().unwrap_or_else(|| target.join("bench"));
+    let scratch = Scratch::new(out.join(format!("scratch-{}", std::process::id())))?;
+    let settings = Settings::new(options.quick);
+    let mut bench = Bench { settings, rows: vec![], commands: 0, options, reprise, scratch, failures: vec![] };
+    tokio::select! {
+        done = bench.all() => done?,
+        () = interrupted() => bail!("interrupted"),
+    }
+    bench.finish(&out.join("results.json"))
+}
+
+impl Bench {
+    async fn all(&mut self) -> Result<()> {
+        for sync in [Sync::Interval, Sync::Always] {
+            let wanted = self.options.sync.as_deref().is_none_or(|word| word == sync.word());
+            if wanted && ["throughput", "latency", "registration", "footprint"].iter().any(|name| self.wants(name)) {
+                self.with_load(sync).await?;
+            }
+        }
+        if self.wants("rebuild") || self.wants("growth") {
+            self.with_log().await?;
+        }
+        Ok(())
+    }
+
+    /// The figures that are about load, on one platform.
+    async fn with_load(&mut self, sync: Sync) -> Result<()> {
+        self.commands = 0;
+        let mut platform = self.platform(sync.word(), sync).await?;
+        let whole = sync == Sync::Interval;
+        if whole && self.wants("footprint") {
+            let done = footprint::idle(self, &platform).await;
+            self.note("footprint", done);
+        }
+        say(format!("registering {PEOPLE} people"));
+        let mut people = self.people(&platform).await?;
+        let mut most = None;
+        if self.wants("throughput") {
+            let done = throughput::measure(self, &platform, &mut people).await;
+            most = self.note("throughput", done);
+        }
+        if self.wants("latency") {
+            let done = latency::measure(self, &platform, &mut people, most).await;
+            self.note("latency", done);
+        }
+        if whole && self.wants("registration") {
+            let done = registration::measure(self, &platform).await;
+            self.note("registration", done);
+        }
+        if whole && self.wants("footprint") {
+            let done = footprint::used(self, &mut platform, &mut people).await;
+            self.note("footprint", done);
+        }
+        Ok(())
+    }
+
+    /// The figures that are about a long log.
+    async fn with_log(&mut self) -> Result<()> {
+        let mut platform = self.platform("long", Sync::Interval).await?;
+        let mut people = self.people(&platform).await?;
+        let filled = rebuild::fill(self, &platform).await;
+        if self.note("filling the log", filled).is_none() {
+            return Ok(());
+        }
+        if self.wants("rebuild") {
+            let done = rebuild::measure(self, &platform).await;
+            self.note("rebuild", done);
+        }
+        if self.wants("growth") {
+            let done = growth::measure(self, &mut platform, &mut people).await;
+            self.note("growth", done);
+        }
+        Ok(())
+    }
+
+    /// Starts a platform on an empty folder.
+    pub async fn platform(&self, name: &str, sync: Sync) -> Result<Platform> {
+        say(format!("starting a platform, sync {}", sync.word()));
+        Platform::start(&self.reprise, self.scratch.0.join(name), sync).await
+    }
+
+    /// Registers those who send the load.
+    pub async fn people(&self, platform: &Platform) -> Result<Vec<Person>> {
+        let people = people::register(platform.address, 0, PEOPLE, 4).await?;
+        people::settled(platform.address, &people).await?;
+        Ok(people)
+    }
+
+    /// Adds a row and shows it at once.
+    pub fn report(&mut self, row: Row) {
+        say(results::table(std::slice::from_ref(&row)).lines().last().unwrap_or_default());
+        self.rows.push(row);
+    }
+
+    fn wants(&self, figure: &str) -> bool {
+        self.options.only.is_empty() || self.options.only.iter().any(|name| name == figure)
+    }
+
+    fn note<T>(&mut self, figure: &str, done: Result<T>) -> Option<T> {
+        done.inspect_err(|error| {
+            say(format!("{figure} failed: {error:#}"));
+            self.failures.push(format!("{figure}: {error:#}"));
+        })
+        .ok()
+    }
+
+    fn finish(self, results: &Path) -> Result<()> {
+        results::write(&self.rows, results)?;
+        println!("\n{}\n\nwritten to {}", results::table(&self.rows), results.display());
+        ensure!(self.failures.is_empty(), "could not be measured:\n{}", self.failures.join("\n"));
+        Ok(())
+    }
+}
+
+/// Says how far it is, apart from the table.
+pub fn say(what: impl AsRef<str>) {
+    eprintln!("bench: {}", what.as_ref());
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut term = signal(SignalKind::terminate()).expect("a handler for SIGTERM");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+    }
+}
