@@ -1,0 +1,165 @@
+//! Notification: when something happens that a person should hear of, they get a mail. It decides nothing, asks for
+//! nothing, and sends the mail of one event under one Message-ID however often the event comes.
+
+mod letter;
+mod mailer;
+
+pub use letter::Letter;
+pub use mailer::{Mailer, Undelivered};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use events::identity::{session, user};
+use events::{Event, Message, Personal, profile};
+use kernel::{Done, Fault, Service, Worker};
+use std::pin::Pin;
+use std::sync::Arc;
+use uuid::Uuid;
+use vault::api::{MintToken, Purpose};
+
+/// What is known of a person's address.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Write there.
+    Known {
+        /// The e-mail address.
+        email: String,
+        /// What to call them.
+        name: Option<String>,
+    },
+    /// They gave none, or are forgotten: there is nobody to write to.
+    Nowhere,
+    /// What is remembered does not know the person yet.
+    NotYet,
+}
+
+/// Looks up where to write to a person. A function, so that this crate needs no database.
+pub type AddressOf = Arc<dyn Fn(Uuid) -> Pin<Box<dyn Future<Output = anyhow::Result<Address>> + Send>> + Send + Sync>;
+
+/// Makes the token of a mail; [`from_vault`] is the real one.
+pub type Mint = Arc<dyn Fn(MintToken) -> Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>> + Send + Sync>;
+
+/// After this time nobody is waited for any more: whoever is unknown by then is gone.
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+
+/// What notification contributes.
+pub fn service(mailer: Mailer, mint: Mint, address_of: AddressOf) -> Service {
+    let post = Arc::new(Post { mailer, mint, address_of });
+    let worker: Worker = Arc::new(move |event| {
+        let post = post.clone();
+        Box::pin(async move { post.deliver(&event).await })
+    });
+    Service::new("notification").works("mail_the_person", worker)
+}
+
+/// Tokens come from the vault: the same event gives the same one.
+pub fn from_vault(vault: vault::Client) -> Mint {
+    Arc::new(move |question| {
+        let vault = vault.clone();
+        Box::pin(async move { Ok(vault.mint_token(&question).await?.token.expose().to_owned()) })
+    })
+}
+
+struct Post {
+    mailer: Mailer,
+    mint: Mint,
+    address_of: AddressOf,
+}
+
+/// Which mail an event calls for.
+enum Occasion {
+    Verify { until: DateTime<Utc> },
+    Reset { until: DateTime<Utc> },
+    Welcome { handle: String, name: Option<String> },
+    PasswordChanged,
+    SessionStolen,
+}
+
+impl Post {
+    async fn deliver(&self, event: &Message<Event>) -> Done {
+        let Some((person, occasion)) = occasion(event, Utc::now()) else { return Ok(vec![]) };
+        let (email, name) = match (self.address_of)(person).await? {
+            Address::Known { email, name } => (email, name.and_then(greetable)),
+            Address::Nowhere => return Ok(vec![]),
+            Address::NotYet if Utc::now() - event.time > PATIENCE => return Ok(vec![]),
+            Address::NotYet => return Err(Fault::Retry(anyhow::anyhow!("the person is not known here yet"))),
+        };
+        let letter = self.write(event, person, occasion).await?;
+        let sent = self.mailer.send(event.id, event.time, &email, name.as_deref(), &letter).await;
+        match sent {
+            Ok(()) => {
+                metrics::counter!("reprise_mails_total", "kind" => letter.kind).increment(1);
+                tracing::info!(event.id = %event.id, mail.kind = letter.kind, "mail sent");
+                Ok(vec![])
+            }
+            Err(error @ Undelivered::Never(_)) => Err(Fault::Reject(error.into())),
+            Err(error) => Err(Fault::Retry(error.into())),
+        }
+    }
+
+    async fn write(&self, event: &Message<Event>, person: Uuid, occasion: Occasion) -> anyhow::Result<Letter> {
+        let site = self.mailer.site();
+        Ok(match occasion {
+            Occasion::Verify { until } => {
+                letter::verify(site, &self.token(event, person, Purpose::Verify, until).await?, until)
+            }
+            Occasion::Reset { until } => {
+                letter::reset(site, &self.token(event, person, Purpose::Reset, until).await?, until)
+            }
+            Occasion::Welcome { handle, name } => letter::welcome(site, &handle, name),
+            Occasion::PasswordChanged => letter::password_changed(site, event.time),
+            Occasion::SessionStolen => letter::session_stolen(site, event.time),
+        })
+    }
+
+    async fn token(
+        &self,
+        event: &Message<Event>,
+        user: Uuid,
+        purpose: Purpose,
+        expires_at: DateTime<Utc>,
+    ) -> anyhow::Result<String> {
+        (self.mint)(MintToken { user, purpose, event: event.id, expires_at }).await
+    }
+}
+
+/// A name as it may stand in a mail: one line, no address in it. Anybody can register somebody else's address under any
+/// name, and our mails are not to carry what they want to say.
+fn greetable(name: String) -> Option<String> {
+    let dotted = name.split('.').skip(1).any(|rest| rest.starts_with(char::is_alphanumeric));
+    let fine = name.chars().count() <= 60 && !dotted && !name.contains(|c: char| c.is_control() || "/@:".contains(c));
+    (fine && !name.trim().is_empty()).then_some(name)
+}
+
+/// Whom to write because of an event, and what. A link that no longer serves is not sent.
+fn occasion(event: &Message<Event>, now: DateTime<Utc>) -> Option<(Uuid, Occasion)> {
+    Some(match &event.body {
+        Event::User(user::Event::EmailVerificationRequested { expires_at }) if *expires_at > now => {
+            (event.subject, Occasion::Verify { until: *expires_at })
+        }
+        Event::User(user::Event::PasswordResetRequested { expires_at }) if *expires_at > now => {
+            (event.subject, Occasion::Reset { until: *expires_at })
+        }
+        Event::User(user::Event::PasswordChanged { .. }) => (event.subject, Occasion::PasswordChanged),
+        Event::Session(session::Event::ReuseDetected { user }) => (*user, Occasion::SessionStolen),
+        Event::Profile(profile::Event::Created { handle, display_name }) => {
+            let name = display_name.as_ref().and_then(Personal::open).cloned().and_then(greetable);
+            (event.subject, Occasion::Welcome { handle: handle.clone(), name })
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::greetable;
+
+    #[test]
+    fn a_name_is_not_an_advertisement() {
+        for name in ["Ada Lovelace", "St. John", "Ada <b>", "李小龍"] {
+            assert!(greetable(name.into()).is_some(), "{name}");
+        }
+        for name in ["win at example.com", "http://example", "a\nb", " ", "me@home", &"x".repeat(61)] {
+            assert!(greetable(name.into()).is_none(), "{name}");
+        }
+    }
+}

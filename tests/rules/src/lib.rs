@@ -20,7 +20,7 @@ const ONLY: &[(&str, &[&str])] = &[
 /// What the crates with rules of the domain may use: nothing with a clock, a network or a thread.
 const PURE: &[&str] = &["events", "kernel", "identity", "profile"];
 const ALLOWED_IN_PURE: &[&str] =
-    &["chrono", "events", "kernel", "serde", "serde_json", "thiserror", "unicode-normalization", "uuid"];
+    &["anyhow", "chrono", "events", "kernel", "serde", "serde_json", "thiserror", "unicode-normalization", "uuid"];
 
 /// Who may know whom inside the workspace, besides `reprise`, which knows all: nobody knows the gateway, and the vault
 /// does not know what is remembered.
