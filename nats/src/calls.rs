@@ -1,0 +1,136 @@
+//! Questions and their answers on one connection: one wildcard inbox and a map of who waits for what.
+//! Nothing subscribes for a single question, so a question costs one message out and one in.
+
+use anyhow::Result;
+use async_nats::{Client, HeaderMap, Message, StatusCode};
+use bytes::Bytes;
+use futures::StreamExt;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    #[error("nobody is there to answer")]
+    NoResponders,
+    #[error("no answer in time")]
+    TimedOut,
+    #[error("could not be sent: {0}")]
+    NotSent(String),
+}
+
+enum Waiter {
+    One(oneshot::Sender<Message>),
+    Many(mpsc::UnboundedSender<Message>),
+}
+
+type Waiting = Arc<Mutex<HashMap<u64, Waiter>>>;
+
+/// Asks over one connection.
+pub(crate) struct Calls {
+    pub(crate) client: Client,
+    inbox: String,
+    next: AtomicU64,
+    waiting: Waiting,
+}
+
+/// A place where answers arrive; gone when dropped.
+pub(crate) struct Inbox<T> {
+    pub(crate) subject: String,
+    pub(crate) answers: T,
+    token: u64,
+    waiting: Waiting,
+}
+
+impl<T> Drop for Inbox<T> {
+    fn drop(&mut self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.token);
+    }
+}
+
+impl Calls {
+    pub(crate) async fn new(client: Client) -> Result<Self> {
+        let inbox = client.new_inbox();
+        let mut answers = client.subscribe(format!("{inbox}.*")).await?;
+        let waiting = Waiting::default();
+        let map = waiting.clone();
+        tokio::spawn(async move {
+            while let Some(message) = answers.next().await {
+                deliver(&map, message);
+            }
+        });
+        Ok(Calls { client, inbox, next: AtomicU64::new(1), waiting })
+    }
+
+    /// A place for one answer.
+    pub(crate) fn one(&self) -> Inbox<oneshot::Receiver<Message>> {
+        let (sender, answers) = oneshot::channel();
+        self.place(Waiter::One(sender), answers)
+    }
+
+    /// A place for many answers.
+    pub(crate) fn many(&self) -> Inbox<mpsc::UnboundedReceiver<Message>> {
+        let (sender, answers) = mpsc::unbounded_channel();
+        self.place(Waiter::Many(sender), answers)
+    }
+
+    fn place<T>(&self, waiter: Waiter, answers: T) -> Inbox<T> {
+        let token = self.next.fetch_add(1, Ordering::Relaxed);
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(token, waiter);
+        Inbox { subject: format!("{}.{token:x}", self.inbox), answers, token, waiting: self.waiting.clone() }
+    }
+
+    /// Publishes, with the answer to arrive at `reply`.
+    pub(crate) async fn publish(
+        &self,
+        subject: &str,
+        reply: &str,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<(), Unanswered> {
+        let (subject, reply) = (subject.to_owned(), reply.to_owned());
+        let sent = match headers {
+            Some(headers) => self.client.publish_with_reply_and_headers(subject, reply, headers, payload).await,
+            None => self.client.publish_with_reply(subject, reply, payload).await,
+        };
+        sent.map_err(|error| Unanswered::NotSent(error.to_string()))
+    }
+
+    /// One question, one answer.
+    pub(crate) async fn ask(
+        &self,
+        subject: &str,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+        wait: Duration,
+    ) -> Result<Message, Unanswered> {
+        let mut inbox = self.one();
+        self.publish(subject, &inbox.subject, headers, payload).await?;
+        match tokio::time::timeout(wait, &mut inbox.answers).await {
+            Ok(Ok(message)) if message.status == Some(StatusCode::NO_RESPONDERS) => Err(Unanswered::NoResponders),
+            Ok(Ok(message)) => Ok(message),
+            Ok(Err(_)) => Err(Unanswered::NotSent("the connection is closed".into())),
+            Err(_) => Err(Unanswered::TimedOut),
+        }
+    }
+}
+
+fn deliver(waiting: &Waiting, message: Message) {
+    let Some(token) = message.subject.rsplit('.').next().and_then(|token| u64::from_str_radix(token, 16).ok()) else {
+        return;
+    };
+    let mut map = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    match map.remove(&token) {
+        Some(Waiter::One(sender)) => drop(sender.send(message)),
+        Some(Waiter::Many(sender)) => {
+            if sender.send(message).is_ok() {
+                map.insert(token, Waiter::Many(sender));
+            }
+        }
+        // whoever asked has given up
+        None => {}
+    }
+}

@@ -1,0 +1,198 @@
+//! Commands on their way into the log: sealed, durable before anybody hears that they were taken, and safe to send
+//! again under the same id.
+
+use anyhow::{Result, anyhow};
+use bytes::Bytes;
+use events::{Command, Message};
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+
+use crate::bus::{Bus, SendError};
+use crate::outcome::{self, Outcome, Pending};
+use crate::put::{Note, Put};
+use crate::{read, streams};
+
+/// How long an unclear answer is asked after again.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A command is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its sequence in `COMMANDS`.
+    pub sequence: u64,
+    /// It was there before, under the same id.
+    pub duplicate: bool,
+}
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// It is decided.
+    Told(Outcome),
+    /// It is in the log, but was not decided in time.
+    Later,
+}
+
+impl Bus {
+    /// Puts a command into the log, personal data sealed. When this is `Ok` it is durable and will be decided.
+    ///
+    /// # Errors
+    /// See [`SendError`]; after `Unavailable` it may be there all the same.
+    pub async fn send(&self, command: &Message<Command>) -> Result<Sent, SendError> {
+        self.send_with(command, None).await
+    }
+
+    /// [`Bus::send`], then waits for the outcome. A repetition (same id) is told what the first one was.
+    ///
+    /// # Errors
+    /// As [`Bus::send`].
+    pub async fn ask(&self, command: &Message<Command>, wait: Duration) -> Result<Reply, SendError> {
+        let deadline = Instant::now() + wait;
+        let mut inbox = self.0.calls.one();
+        let sent = {
+            let sending = self.send_with(command, Some(&inbox.subject));
+            tokio::pin!(sending);
+            tokio::select! {
+                biased;
+                sent = &mut sending => sent,
+                // decided before the acknowledgement came: it is in the log
+                told = &mut inbox.answers => return told_or_later(told.ok().map(|message| message.payload)),
+            }
+        }?;
+        if sent.duplicate {
+            return self.stored_outcome(command.id, deadline).await;
+        }
+        let told = timeout(deadline.saturating_duration_since(Instant::now()), &mut inbox.answers).await;
+        match told {
+            Ok(told) => told_or_later(told.ok().map(|message| message.payload)),
+            Err(_) => Ok(self.outcome(command.id).await.ok().flatten().map_or(Reply::Later, Reply::Told)),
+        }
+    }
+
+    /// Notes that a command was taken, before a client hears `202`: from then on its operation is pending.
+    ///
+    /// # Errors
+    /// As [`Bus::send`].
+    pub async fn remember(&self, command: &Message<Command>) -> Result<(), SendError> {
+        let payload = serde_json::to_vec(&pending(command)?).map_err(|error| SendError::Unavailable(error.into()))?;
+        let id = format!("{}.pending", command.id);
+        let note = Note::new(outcome::pending_subject(command.id), id, Some(0), payload);
+        match self.0.outcomes.put(vec![note], true).await {
+            // a conflict says that it was noted before
+            Put::Stored { .. } | Put::Conflict | Put::InProcess => {}
+            Put::Full => return Err(SendError::Overloaded),
+            Put::Refused(why) | Put::Unclear(why) => return Err(SendError::Unavailable(anyhow!(why))),
+        }
+        self.0.wakes.give(streams::OUTCOMES);
+        Ok(())
+    }
+
+    /// What came of a command, as the leader knows it; `None` while it is not decided, or long ago.
+    ///
+    /// # Errors
+    /// The log does not answer.
+    pub async fn outcome(&self, command: Uuid) -> Result<Option<Outcome>> {
+        let stored = read::leader_last(&self.0.calls, streams::OUTCOMES, &outcome::subject(command)).await?;
+        Ok(stored.map(|stored| serde_json::from_slice(&stored.payload)).transpose()?)
+    }
+
+    /// Whether it is noted that a command was taken ([`Bus::remember`]).
+    ///
+    /// # Errors
+    /// The log does not answer.
+    pub async fn pending(&self, command: Uuid) -> Result<Option<Pending>> {
+        let stored = read::leader_last(&self.0.calls, streams::OUTCOMES, &outcome::pending_subject(command)).await?;
+        Ok(stored.map(|stored| serde_json::from_slice(&stored.payload)).transpose()?)
+    }
+
+    async fn send_with(&self, command: &Message<Command>, inbox: Option<&str>) -> Result<Sent, SendError> {
+        let _room = self.0.sending.try_acquire().map_err(|_| SendError::Overloaded)?;
+        let note = self.note(command, inbox).await?;
+        self.put_command(note).await
+    }
+
+    /// The command as it is stored; nobody but [`Bus::ask`] says where the outcome is told.
+    async fn note(&self, command: &Message<Command>, inbox: Option<&str>) -> Result<Note, SendError> {
+        let json = match inbox.map(str::to_owned) {
+            replyto if command.replyto == replyto => serde_json::to_vec(command),
+            replyto => serde_json::to_vec(&Message { replyto, ..command.clone() }),
+        };
+        let json = json.map_err(|error| SendError::Unavailable(error.into()))?;
+        let subject = command_subject(&kind_of(&json).map_err(SendError::Unavailable)?, command.subject);
+        let sealed = self.keyring().seal(json).await?;
+        Ok(Note::new(subject.map_err(SendError::Unavailable)?, command.id, None, sealed))
+    }
+
+    /// Stores a command that is sealed already. The same id again is no second command.
+    pub(crate) async fn put_command(&self, note: Note) -> Result<Sent, SendError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let why = match self.0.commands.put(vec![note.clone()], true).await {
+                Put::Stored { sequence, duplicate } => return Ok(Sent { sequence, duplicate }),
+                Put::Full => return Err(SendError::Overloaded),
+                Put::Refused(why) => return Err(SendError::Unavailable(anyhow!(why))),
+                Put::Conflict | Put::InProcess => "the same command is being stored".to_owned(),
+                Put::Unclear(why) => why,
+            };
+            if Instant::now() > deadline {
+                return Err(SendError::Unavailable(anyhow!("the command may not be stored: {why}")));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The outcome of a command that somebody else sent under the same id.
+    async fn stored_outcome(&self, command: Uuid, deadline: Instant) -> Result<Reply, SendError> {
+        let mut pause = Duration::from_millis(4);
+        loop {
+            if let Some(outcome) = self.outcome(command).await.map_err(SendError::Unavailable)? {
+                return Ok(Reply::Told(outcome));
+            }
+            if Instant::now() + pause > deadline {
+                return Ok(Reply::Later);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+    }
+}
+
+fn told_or_later(told: Option<Bytes>) -> Result<Reply, SendError> {
+    Ok(told.and_then(|text| serde_json::from_slice(&text).ok()).map_or(Reply::Later, Reply::Told))
+}
+
+fn pending(command: &Message<Command>) -> Result<Pending, SendError> {
+    let json = serde_json::to_vec(&command.body).map_err(|error| SendError::Unavailable(error.into()))?;
+    Ok(Pending {
+        id: command.id,
+        kind: kind_of(&json).map_err(SendError::Unavailable)?,
+        subject: command.subject,
+        status: outcome::Waiting::Pending,
+        fingerprint: command.fingerprint.clone(),
+        authid: command.authid,
+        time: command.time,
+    })
+}
+
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+}
+
+/// The `type` of a message.
+pub(crate) fn kind_of(json: &[u8]) -> Result<String> {
+    Ok(serde_json::from_slice::<Kind>(json)?.kind.into_owned())
+}
+
+/// `cmd.identity.user.<id>` for `identity.user.register.v1`.
+pub(crate) fn command_subject(kind: &str, aggregate: Uuid) -> Result<String> {
+    let mut words = kind.split('.');
+    match (words.next(), words.next(), words.next()) {
+        (Some(context), Some(of), Some(_)) => Ok(format!("cmd.{context}.{of}.{aggregate}")),
+        _ => Err(anyhow!("{kind:?} is no type of a command")),
+    }
+}

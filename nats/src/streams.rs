@@ -1,0 +1,170 @@
+//! Every stream and every durable consumer, as data. `provision` makes exactly these; nothing else in the platform
+//! makes any.
+
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::stream::{Compression, Config, DiscardPolicy, RetentionPolicy, StorageType};
+use std::time::Duration;
+
+/// What happened, for ever.
+pub const EVENTS: &str = "EVENTS";
+/// What was asked, for a month.
+pub const COMMANDS: &str = "COMMANDS";
+/// What came of it, for a day; the `operations` projection remembers longer.
+pub const OUTCOMES: &str = "OUTCOMES";
+/// Commands with a due time. A stream of its own, because schedules switch off `deny_purge`.
+pub const SCHEDULES: &str = "SCHEDULES";
+/// What nobody could handle, with the reason.
+pub const DEAD: &str = "DEAD";
+/// States of long aggregates: one message each, safe to lose.
+pub const SNAPSHOTS: &str = "SNAPSHOTS";
+
+/// A message that is not acknowledged for so long is delivered again.
+pub(crate) const ACK_WAIT: Duration = Duration::from_secs(30);
+/// After so many deliveries a message is given up. With the delays of [`delay`] that takes about a quarter of an hour.
+pub(crate) const MAX_DELIVER: i64 = 40;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const GIB: u64 = 1 << 30;
+
+/// How long a message that could not be handled rests, by how often it was delivered.
+pub(crate) fn delay(delivered: i64) -> Duration {
+    const STEPS: [u64; 8] = [50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000];
+    let step = usize::try_from(delivered.max(1) - 1).unwrap_or(usize::MAX);
+    Duration::from_millis(STEPS.get(step).copied().unwrap_or(30_000))
+}
+
+/// What a context does with messages: which consumers it has, and what its role may do.
+pub(crate) struct Context {
+    pub(crate) name: &'static str,
+    /// It has aggregates: `cmd.<name>.>` is its to decide.
+    pub(crate) decides: bool,
+    /// The events that its reactions and workers get to see. A reaction to other events needs them here: everything a
+    /// context listens to is delivered to it one by one, so it is not simply all.
+    pub(crate) follows: &'static [&'static str],
+    /// The contexts that it sends commands to.
+    pub(crate) asks: &'static [&'static str],
+}
+
+/// Every context.
+pub(crate) const CONTEXTS: [Context; 4] = [
+    Context { name: "identity", decides: true, follows: &[], asks: &[] },
+    Context { name: "profile", decides: true, follows: &["evt.identity.>"], asks: &["profile"] },
+    Context { name: "notification", decides: false, follows: &["evt.identity.>"], asks: &["identity"] },
+    Context { name: "vault", decides: false, follows: &["evt.identity.>"], asks: &["identity"] },
+];
+
+/// How big and how safe.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Copies of every message: 1, or 3 on a cluster.
+    pub replicas: usize,
+    /// A fuse: `EVENTS` takes no more than so many bytes, instead of filling the disk. Other streams get shares of it.
+    pub log_bytes: u64,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan { replicas: 1, log_bytes: 16 * GIB }
+    }
+}
+
+/// The streams of a plan.
+pub(crate) fn streams(plan: &Plan) -> Vec<Config> {
+    let fuse = |share: u64| i64::try_from(plan.log_bytes / share).unwrap_or(i64::MAX);
+    let base = |name: &str, subjects: &[&str], max_bytes: i64| Config {
+        name: name.to_owned(),
+        subjects: subjects.iter().map(|subject| (*subject).to_owned()).collect(),
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        num_replicas: plan.replicas,
+        discard: DiscardPolicy::New,
+        max_bytes,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        duplicate_window: Duration::from_secs(120),
+        allow_direct: true,
+        compression: Some(Compression::S2),
+        ..Config::default()
+    };
+    vec![
+        Config {
+            allow_atomic_publish: true,
+            deny_delete: true,
+            deny_purge: true,
+            max_message_size: 1 << 19,
+            description: Some("what happened, for ever".into()),
+            ..base(EVENTS, &["evt.>"], fuse(1))
+        },
+        Config {
+            allow_atomic_publish: true,
+            deny_delete: true,
+            max_age: 30 * DAY,
+            max_message_size: 1 << 19,
+            description: Some("what was asked".into()),
+            ..base(COMMANDS, &["cmd.>"], fuse(2))
+        },
+        Config {
+            allow_atomic_publish: true,
+            max_age: DAY,
+            max_messages: 1_000_000,
+            discard: DiscardPolicy::Old,
+            description: Some("what came of it".into()),
+            ..base(OUTCOMES, &["out.>"], fuse(16))
+        },
+        Config {
+            allow_message_schedules: true,
+            allow_message_ttl: true,
+            allow_rollup: true,
+            discard: DiscardPolicy::Old,
+            description: Some("commands with a due time".into()),
+            ..base(SCHEDULES, &["sched.>", "due.>"], fuse(16))
+        },
+        Config {
+            max_age: 90 * DAY,
+            discard: DiscardPolicy::Old,
+            description: Some("what nobody could handle, with the reason".into()),
+            ..base(DEAD, &["dead.>", GIVEN_UP, TERMINATED], fuse(32))
+        },
+        Config {
+            max_messages_per_subject: 1,
+            discard: DiscardPolicy::Old,
+            description: Some("states of long aggregates; safe to lose".into()),
+            ..base(SNAPSHOTS, &["snap.>"], fuse(16))
+        },
+    ]
+}
+
+const GIVEN_UP: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>";
+const TERMINATED: &str = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>";
+
+/// The durable consumers: stream, and configuration.
+pub(crate) fn consumers() -> Vec<(&'static str, pull::Config)> {
+    let mut all = vec![];
+    for context in &CONTEXTS {
+        if context.decides {
+            all.push((COMMANDS, durable(context.name, vec![format!("cmd.{}.>", context.name)])));
+            all.push((SCHEDULES, durable(context.name, vec![format!("due.{}.>", context.name)])));
+        }
+        if !context.follows.is_empty() {
+            all.push((EVENTS, durable(context.name, context.follows.iter().map(|text| (*text).to_owned()).collect())));
+        }
+    }
+    all
+}
+
+fn durable(name: &str, mut filters: Vec<String>) -> pull::Config {
+    let one = if filters.len() == 1 { filters.remove(0) } else { String::new() };
+    pull::Config {
+        durable_name: Some(name.to_owned()),
+        name: Some(name.to_owned()),
+        filter_subject: one,
+        filter_subjects: filters,
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_deliver: MAX_DELIVER,
+        max_ack_pending: 4096,
+        ..pull::Config::default()
+    }
+}
