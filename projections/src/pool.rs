@@ -18,7 +18,8 @@ pub const READER: &str = "reprise_reader";
 /// A pool of at most `size` connections that act as `role`; connections are made when they are needed, so a database
 /// that is down is an error of the first query and not of this call.
 ///
-/// Rows of the projector can be made again from the log, so its commits do not wait for the disk.
+/// Rows of the projector can be made again from the log, so its commits do not wait for the disk. A projector that
+/// stands still in the middle of a transaction loses it, so that another can go on.
 ///
 /// # Errors
 /// The address is none.
@@ -27,7 +28,7 @@ pub async fn pool(url: &str, role: Option<&str>, size: u32) -> anyhow::Result<Pg
     let options = PgConnectOptions::from_str(url).context("the database address")?.application_name(name);
     let mut setup = role.map(|role| format!("set role {role};")).unwrap_or_default();
     match role {
-        Some(PROJECTOR) => setup += "set synchronous_commit = off;",
+        Some(PROJECTOR) => setup += "set synchronous_commit = off; set idle_in_transaction_session_timeout = '15s';",
         Some(GATEWAY | READER) => setup += "set default_transaction_read_only = on;",
         _ => {}
     }

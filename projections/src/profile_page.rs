@@ -1,13 +1,20 @@
 //! What a person shows to others, found by id or by handle; an old handle leads to the new one until someone else takes
 //! it. A forgotten profile leaves no row, here or in the history of its handles.
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
+use events::profile::{self, Preference, Visibility};
+use events::{Event, Message, Personal};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::FromRow;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::Reads;
+use crate::projection::Projection;
+use crate::recorded::Recorded;
+use crate::table::{Cell, Rows, Stored, Table, array, cell, text};
 
 /// One profile.
 #[derive(Clone, PartialEq, FromRow, Serialize)]
@@ -37,6 +44,214 @@ pub struct Row {
     /// Handles it had before, whoever has them now.
     #[serde(skip)]
     pub past_handles: Vec<String>,
+}
+
+impl Stored for Row {
+    const TABLE: &'static str = "profile_page";
+    const COLUMNS: &'static [(&'static str, &'static str)] = &[
+        ("user_id", "uuid"),
+        ("handle", "text not null"),
+        ("display_name", "text"),
+        ("bio", "text"),
+        ("location", "text"),
+        ("website", "text"),
+        ("visibility", "text not null"),
+        ("preferences", "jsonb not null"),
+        ("version", "bigint not null"),
+        ("created_at", "timestamptz not null"),
+        ("updated_at", "timestamptz not null"),
+        ("past_handles", "text[] not null"),
+    ];
+    // not unique: within one batch a handle may be given back after someone else got it
+    const INDEXES: &'static [&'static str] = &["(handle text_pattern_ops)"];
+    type Key = Uuid;
+
+    fn key(&self) -> Uuid {
+        self.user_id
+    }
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![
+            cell(self.user_id),
+            Some((&self.handle).into()),
+            text(&self.display_name),
+            text(&self.bio),
+            text(&self.location),
+            text(&self.website),
+            Some((&self.visibility).into()),
+            cell(&self.preferences),
+            cell(self.version),
+            cell(self.created_at.to_rfc3339()),
+            cell(self.updated_at.to_rfc3339()),
+            array(&self.past_handles),
+        ]
+    }
+}
+
+/// A handle that led somewhere, and whose it was last.
+#[derive(Clone, FromRow)]
+pub(crate) struct Former {
+    handle: String,
+    user_id: Uuid,
+}
+
+impl Stored for Former {
+    const TABLE: &'static str = "handle_history";
+    const COLUMNS: &'static [(&'static str, &'static str)] = &[("handle", "text"), ("user_id", "uuid not null")];
+    type Key = String;
+
+    fn key(&self) -> String {
+        self.handle.clone()
+    }
+
+    fn cells(&self) -> Vec<Cell<'_>> {
+        vec![Some((&self.handle).into()), cell(self.user_id)]
+    }
+}
+
+/// Writes the page.
+#[derive(Default)]
+pub(crate) struct ProfilePage {
+    profiles: Table<Row>,
+    formers: Table<Former>,
+}
+
+impl Projection for ProfilePage {
+    fn name(&self) -> &'static str {
+        "profile_page"
+    }
+
+    fn listens(&self) -> &'static [&'static str] {
+        &["evt.profile.profile."]
+    }
+
+    fn needs(&mut self, recorded: &Recorded) {
+        let Ok(event) = recorded.event() else { return };
+        self.profiles.need(&event.subject);
+        match &event.body {
+            Event::Profile(profile::Event::Created { handle, .. }) => self.formers.need(handle),
+            Event::Profile(profile::Event::HandleChanged { from, to }) => {
+                self.formers.need(from);
+                self.formers.need(to);
+            }
+            Event::Profile(profile::Event::Erased {}) => {
+                for handle in self.profiles.get(&event.subject).iter().flat_map(|row| &row.past_handles) {
+                    self.formers.need(handle);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn apply(&mut self, recorded: &Recorded) -> anyhow::Result<()> {
+        let event = recorded.event()?;
+        match &event.body {
+            Event::Profile(profile::Event::Created { handle, display_name }) => {
+                self.formers.remove(handle);
+                self.profiles.put(created(event, handle, display_name.as_ref()));
+            }
+            Event::Profile(profile::Event::Erased {}) => self.forget(event.subject)?,
+            Event::Profile(what) => {
+                let row = self.profiles.change(&event.subject).context("this profile was never created")?;
+                row.evolve(what);
+                (row.version, row.updated_at) = (version(event), event.time);
+                if let profile::Event::HandleChanged { from, to } = what {
+                    self.formers.put(Former { handle: from.clone(), user_id: event.subject });
+                    self.formers.remove(to);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tables(&mut self) -> Vec<&mut dyn Rows> {
+        vec![&mut self.profiles, &mut self.formers]
+    }
+}
+
+impl ProfilePage {
+    /// Removes the profile and the handles that still lead to it.
+    fn forget(&mut self, user: Uuid) -> anyhow::Result<()> {
+        let row = self.profiles.get(&user).context("this profile was never created")?;
+        for handle in row.past_handles.clone() {
+            if self.formers.get(&handle).is_some_and(|former| former.user_id == user) {
+                self.formers.remove(&handle);
+            }
+        }
+        self.profiles.remove(&user);
+        self.profiles.scrub();
+        self.formers.scrub();
+        Ok(())
+    }
+}
+
+fn version(event: &Message<Event>) -> i64 {
+    event.sequence.map_or(0, |sequence| sequence.0 as i64)
+}
+
+fn created(event: &Message<Event>, handle: &str, display_name: Option<&Personal<String>>) -> Row {
+    Row {
+        user_id: event.subject,
+        handle: handle.to_owned(),
+        display_name: display_name.and_then(Personal::open).filter(|name| !name.is_empty()).cloned(),
+        bio: None,
+        location: None,
+        website: None,
+        visibility: "public".to_owned(),
+        preferences: json!({}),
+        version: version(event),
+        created_at: event.time,
+        updated_at: event.time,
+        past_handles: vec![],
+    }
+}
+
+impl Row {
+    fn evolve(&mut self, what: &profile::Event) {
+        match what {
+            profile::Event::Updated { display_name, bio, location, website } => {
+                set(&mut self.display_name, display_name);
+                set(&mut self.bio, bio);
+                set(&mut self.location, location);
+                set(&mut self.website, website);
+            }
+            profile::Event::HandleChanged { from, to } => {
+                self.handle.clone_from(to);
+                self.past_handles.retain(|handle| handle != from && handle != to);
+                self.past_handles.push(from.clone());
+            }
+            profile::Event::VisibilitySet { visibility } => {
+                self.visibility = match visibility {
+                    Visibility::Public => "public",
+                    Visibility::Unlisted => "unlisted",
+                    Visibility::Private => "private",
+                }
+                .to_owned();
+            }
+            profile::Event::PreferencesUpdated { preferences } => prefer(&mut self.preferences, preferences),
+            profile::Event::Created { .. } | profile::Event::Erased {} => {}
+        }
+    }
+}
+
+/// What is given replaces; an empty or forgotten text clears.
+fn set(field: &mut Option<String>, change: &Option<Personal<String>>) {
+    if let Some(change) = change {
+        *field = change.open().filter(|text| !text.is_empty()).cloned();
+    }
+}
+
+fn prefer(all: &mut Value, changes: &BTreeMap<String, Option<Preference>>) {
+    let Value::Object(all) = all else { return };
+    for (name, value) in changes {
+        match value {
+            // a text with a NUL cannot be kept as jsonb
+            Some(Preference::Text(text)) => all.insert(name.clone(), json!(text.replace('\0', "\u{fffd}"))),
+            Some(value) => all.insert(name.clone(), json!(value)),
+            None => all.remove(name),
+        };
+    }
 }
 
 /// What a handle leads to.

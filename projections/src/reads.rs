@@ -1,18 +1,29 @@
 //! The reading side: a read-only pool, and waiting until a projection has seen a position of the log.
 //! Announcements only wake the waiting; the checkpoint in Postgres alone says what has been seen.
 
+use futures::StreamExt;
+use nats::Bus;
 use sqlx::PgPool;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
 use crate::pool::{GATEWAY, pool};
+use crate::projection::{Stream, all};
 
 /// How often waiting readers look for themselves: announcements may be lost.
 const POLL: Duration = Duration::from_millis(250);
+
+/// Positions as they were announced.
+type Heard = HashMap<String, u64>;
 
 /// Read-only access to every page. Cheap to clone.
 #[derive(Clone)]
 pub struct Reads {
     pub(crate) pool: PgPool,
+    heard: Arc<watch::Sender<Heard>>,
 }
 
 impl Reads {
@@ -21,7 +32,32 @@ impl Reads {
     /// # Errors
     /// The address is none.
     pub async fn connect(url: &str) -> anyhow::Result<Reads> {
-        Ok(Reads { pool: pool(url, Some(GATEWAY), 16).await? })
+        Ok(Reads::over(pool(url, Some(GATEWAY), 16).await?))
+    }
+
+    /// Reads through a pool.
+    pub fn over(pool: PgPool) -> Reads {
+        Reads { pool, heard: Arc::new(watch::Sender::new(Heard::new())) }
+    }
+
+    /// From now on waiting is woken by what projectors announce, so that it ends at once and not at the next look.
+    ///
+    /// # Errors
+    /// The bus does not take the subscription.
+    pub async fn woken_by(self, bus: &Bus) -> anyhow::Result<Reads> {
+        let mut announced = Box::pin(bus.listen("position.*").await?);
+        let heard = Arc::downgrade(&self.heard);
+        tokio::spawn(async move {
+            while let Some((subject, payload)) = announced.next().await {
+                let Some(heard) = heard.upgrade() else { return };
+                if let (Some(name), Ok(position)) = (subject.strip_prefix("position."), (*payload).try_into()) {
+                    heard.send_modify(|heard| {
+                        heard.insert(name.to_owned(), u64::from_be_bytes(position));
+                    });
+                }
+            }
+        });
+        Ok(self)
     }
 
     /// The stream sequence up to which the live generation of `projection` has seen everything; 0 when there is none.
@@ -40,17 +76,32 @@ impl Reads {
     /// # Errors
     /// Postgres does not answer.
     pub async fn wait_for(&self, projections: &[&str], position: u64, deadline: Duration) -> sqlx::Result<bool> {
-        let end = tokio::time::Instant::now() + deadline;
+        let over_events = |name: &&str| all().iter().any(|one| one.name() == *name && one.stream() == Stream::Events);
+        let names: Vec<&str> = projections.iter().copied().filter(over_events).collect();
+        let end = Instant::now() + deadline;
+        let mut heard = self.heard.subscribe();
+        let told = |heard: &Heard| names.iter().all(|name| heard.get(*name).is_some_and(|at| *at >= position));
         loop {
-            let mut behind = false;
-            for projection in projections {
-                behind |= self.position(projection).await? < position;
-            }
-            if !behind {
+            // before looking, so that what is announced meanwhile is not missed
+            heard.mark_unchanged();
+            if self.have_seen(&names, position).await? {
                 return Ok(true);
             }
-            let Some(rest) = end.checked_duration_since(tokio::time::Instant::now()) else { return Ok(false) };
-            tokio::time::sleep(rest.min(POLL)).await;
+            let rest = end.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Ok(false);
+            }
+            timeout(rest.min(POLL), async {
+                while heard.changed().await.is_ok() && !told(&heard.borrow_and_update()) {}
+            })
+            .await
+            .ok();
         }
+    }
+
+    async fn have_seen(&self, names: &[&str], position: u64) -> sqlx::Result<bool> {
+        let sql = "select count(*) from read.position where projection = any($1) and position >= $2";
+        let seen: i64 = sqlx::query_scalar(sql).bind(names).bind(position as i64).fetch_one(&self.pool).await?;
+        Ok(seen == names.len() as i64)
     }
 }

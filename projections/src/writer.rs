@@ -1,0 +1,383 @@
+//! Messages become rows. The rows and the checkpoint of every generation that is written change in one transaction, and
+//! only if nobody else moved the checkpoint meanwhile: a writer that was overtaken changes nothing.
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, PgPool};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use crate::generation::{drop_kept, schema};
+use crate::log::Batch;
+use crate::projection::Projection;
+use crate::recorded::Recorded;
+
+/// A batch is written when so many rows changed.
+const FULL: usize = 50_000;
+
+/// Why a batch was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// Someone else writes these generations, or readers see others by now. Nothing was written.
+    #[error("overtaken by another writer")]
+    Overtaken,
+    /// A message cannot be applied. Nothing was written.
+    #[error("{projection} cannot apply message {sequence} about {key}: {reason}")]
+    Poison {
+        /// The projection that cannot.
+        projection: &'static str,
+        /// The place of the message in the stream.
+        sequence: u64,
+        /// The aggregate it is about.
+        key: String,
+        /// Why, without anything personal.
+        reason: String,
+    },
+    /// Postgres refused or did not answer. Nothing was written.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Writes one generation each of some projections over one stream.
+pub struct Writer {
+    pool: PgPool,
+    state: &'static str,
+    members: Vec<Member>,
+}
+
+/// One generation of one projection.
+struct Member {
+    projection: Box<dyn Projection>,
+    generation: i32,
+    schema: String,
+    epoch: i64,
+    /// What Postgres has seen.
+    position: u64,
+    /// What memory has seen.
+    seen: u64,
+    /// When the last message that was seen was stored.
+    recorded_at: Option<chrono::DateTime<chrono::Utc>>,
+    stopped: HashMap<String, Stop>,
+    scrub: Vec<String>,
+}
+
+/// A key that stands still.
+struct Stop {
+    sequence: u64,
+    reason: String,
+    skipped: i64,
+    new: bool,
+}
+
+impl Writer {
+    /// Takes generations over: from now on, whoever wrote them before writes nothing any more.
+    ///
+    /// `strict` is for rebuilding: a message that cannot be applied stops everything, not only its key.
+    ///
+    /// # Errors
+    /// Postgres does not answer, or a generation is not there.
+    pub(crate) async fn open(
+        pool: &PgPool,
+        generations: Vec<(Box<dyn Projection>, i32)>,
+        strict: bool,
+    ) -> sqlx::Result<Writer> {
+        let mut members = vec![];
+        for (projection, generation) in generations {
+            members.push(Member::open(pool, projection, generation).await?);
+        }
+        let state = if strict { "building" } else { "live" };
+        Ok(Writer { pool: pool.clone(), state, members })
+    }
+
+    /// The position from which messages are needed.
+    pub fn position(&self) -> u64 {
+        self.members.iter().map(|member| member.position).min().unwrap_or(0)
+    }
+
+    /// The names of the projections, and how far Postgres has seen for each.
+    pub fn positions(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.members.iter().map(|member| (member.projection.name(), member.position))
+    }
+
+    /// How many keys stand still, by projection.
+    pub fn stopped(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.members.iter().map(|member| (member.projection.name(), member.stopped.len()))
+    }
+
+    /// Whether memory holds enough to write it.
+    pub(crate) fn is_full(&mut self) -> bool {
+        let changed =
+            |member: &mut Member| member.projection.tables().iter().map(|table| table.changed()).sum::<usize>();
+        self.members.iter_mut().map(changed).sum::<usize>() >= FULL
+    }
+
+    /// Applies messages in memory, in order; those that a member has seen are nothing to it.
+    pub(crate) async fn fold(&mut self, batch: &Batch) -> Result<(), Trouble> {
+        let mut connection = None;
+        for member in &mut self.members {
+            while member.lacks(&batch.messages) {
+                if connection.is_none() {
+                    connection = Some(self.pool.acquire().await?);
+                }
+                let connection = connection.as_mut().expect("acquired above");
+                for table in member.projection.tables() {
+                    table.load(connection, &member.schema).await?;
+                }
+            }
+            member.apply(&batch.messages)?;
+            member.seen = member.seen.max(batch.upto);
+        }
+        Ok(())
+    }
+
+    /// Everything up to here was looked at.
+    pub(crate) fn see(&mut self, position: u64) {
+        for member in &mut self.members {
+            member.seen = member.seen.max(position);
+        }
+    }
+
+    /// Writes what changed in memory, and how far it has seen.
+    pub(crate) async fn flush(&mut self) -> Result<(), Trouble> {
+        let began = Instant::now();
+        let mut connection = self.pool.acquire().await?;
+        let mut tx = connection.begin().await?;
+        self.fence(&mut tx).await?;
+        for member in &mut self.members {
+            for table in member.projection.tables().into_iter().filter(|table| table.changed() > 0) {
+                table.flush(&mut tx, &member.schema).await?;
+            }
+            member.note_stops(&mut tx).await?;
+        }
+        tx.commit().await?;
+        for member in &mut self.members {
+            member.committed();
+            metrics::gauge!("reprise_projection_position", "projection" => member.projection.name())
+                .set(member.position as f64);
+            metrics::gauge!("reprise_projection_quarantined", "projection" => member.projection.name())
+                .set(member.stopped.len() as f64);
+        }
+        metrics::histogram!("reprise_projection_write_seconds", "state" => self.state).record(began.elapsed());
+        Ok(())
+    }
+
+    /// Moves the checkpoints, or finds that they are not ours any more.
+    async fn fence(&self, tx: &mut PgConnection) -> Result<(), Trouble> {
+        let sql = "update projection.checkpoint as mine set position = new.position, recorded_at = new.recorded_at
+                   from unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+                            as new(projection, generation, epoch, before, position, recorded_at)
+                        join projection.generation using (projection, generation)
+                   where mine.projection = new.projection and mine.generation = new.generation
+                     and mine.epoch = new.epoch and mine.position = new.before and generation.state = $7";
+        let of = |value: fn(&Member) -> i64| self.members.iter().map(value).collect::<Vec<_>>();
+        let moved = sqlx::query(sql)
+            .bind(self.members.iter().map(|member| member.projection.name()).collect::<Vec<_>>())
+            .bind(self.members.iter().map(|member| member.generation).collect::<Vec<_>>())
+            .bind(of(|member| member.epoch))
+            .bind(of(|member| member.position as i64))
+            .bind(of(|member| member.seen as i64))
+            .bind(self.members.iter().map(|member| member.recorded_at).collect::<Vec<_>>())
+            .bind(self.state)
+            .execute(tx)
+            .await?;
+        if moved.rows_affected() == self.members.len() as u64 { Ok(()) } else { Err(Trouble::Overtaken) }
+    }
+
+    /// Applies and writes a batch. A message that cannot be applied stops its key and nothing else.
+    ///
+    /// # Errors
+    /// Overtaken, or Postgres does not answer; the batch is not written, and nothing of it is left in memory.
+    pub async fn write(&mut self, batch: &Batch) -> Result<(), Trouble> {
+        match self.write_all(batch).await {
+            // a value that Postgres does not take: find out whose it is
+            Err(Trouble::Database(error)) if is_about_data(&error) && batch.messages.len() > 1 => {
+                for one in &batch.messages {
+                    Box::pin(self.write(&vec![one.clone()].into())).await?;
+                }
+                Ok(())
+            }
+            Err(Trouble::Database(error)) if is_about_data(&error) => {
+                let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
+                for member in
+                    self.members.iter_mut().filter(|member| batch.messages.iter().any(|one| member.wants(one)))
+                {
+                    member.stop(&batch.messages[0], format!("Postgres does not take it: {code}"));
+                }
+                self.write_all(batch).await
+            }
+            other => other,
+        }
+    }
+
+    async fn write_all(&mut self, batch: &Batch) -> Result<(), Trouble> {
+        loop {
+            let written = match self.fold(batch).await {
+                Ok(()) => self.flush().await,
+                Err(trouble) => Err(trouble),
+            };
+            if written.is_err() {
+                self.members.iter_mut().for_each(Member::forget);
+            }
+            let Err(Trouble::Poison { projection, sequence, reason, .. }) = &written else { return written };
+            let poison = batch.messages.iter().find(|one| one.sequence == *sequence).expect("it came from this batch");
+            for member in self.members.iter_mut().filter(|member| member.projection.name() == *projection) {
+                member.stop(poison, reason.clone());
+            }
+        }
+    }
+
+    /// Removes from the disk what projections have forgotten for good. Best effort: rows that an old transaction may
+    /// still look at stay until the next time.
+    pub async fn scrub(&mut self) {
+        for member in &mut self.members {
+            let tables = std::mem::take(&mut member.scrub);
+            if tables.is_empty() {
+                continue;
+            }
+            let mut result = drop_kept(&self.pool, member.projection.name()).await;
+            for table in &tables {
+                // the name is made of constants and a number
+                let vacuum = sqlx::AssertSqlSafe(format!("vacuum {table}"));
+                result = result.and(sqlx::raw_sql(vacuum).execute(&self.pool).await.map(drop));
+            }
+            if let Err(error) = result {
+                tracing::warn!(projection = member.projection.name(), "forgotten rows may still be on disk: {error:#}");
+            }
+        }
+    }
+
+    /// Removes rows whose time is over.
+    pub(crate) async fn expire(&mut self) -> sqlx::Result<()> {
+        for member in &mut self.members {
+            let Some(condition) = member.projection.expires() else { continue };
+            for table in member.projection.tables() {
+                let sql = format!("delete from {}.{} where {condition}", member.schema, table.name());
+                // made of constants
+                sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&self.pool).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Member {
+    async fn open(pool: &PgPool, projection: Box<dyn Projection>, generation: i32) -> sqlx::Result<Member> {
+        let sql = "update projection.checkpoint set epoch = epoch + 1 where projection = $1 and generation = $2
+                   returning epoch, position, recorded_at";
+        let (epoch, position, recorded_at): (i64, i64, _) =
+            sqlx::query_as(sql).bind(projection.name()).bind(generation).fetch_one(pool).await?;
+        let sql = "select key, sequence, reason from projection.quarantine where projection = $1 and generation = $2";
+        let stopped: Vec<(String, i64, String)> =
+            sqlx::query_as(sql).bind(projection.name()).bind(generation).fetch_all(pool).await?;
+        let stop = |(key, sequence, reason)| (key, Stop { sequence: sequence as u64, reason, skipped: 0, new: false });
+        let stopped = stopped.into_iter().map(|(key, sequence, reason): (_, i64, _)| stop((key, sequence, reason)));
+        Ok(Member {
+            schema: schema(projection.name(), generation),
+            projection,
+            generation,
+            epoch,
+            position: position as u64,
+            seen: position as u64,
+            recorded_at,
+            stopped: stopped.collect(),
+            scrub: vec![],
+        })
+    }
+
+    fn wants(&self, one: &Recorded) -> bool {
+        self.projection.listens().iter().any(|start| one.subject.starts_with(start))
+    }
+
+    /// Names the rows that the batch needs; says whether some are not in memory yet.
+    fn lacks(&mut self, batch: &[Recorded]) -> bool {
+        for one in batch {
+            if one.sequence > self.seen && self.wants(one) {
+                self.projection.needs(one);
+            }
+        }
+        self.projection.tables().iter().any(|table| table.lacks())
+    }
+
+    fn apply(&mut self, batch: &[Recorded]) -> Result<(), Trouble> {
+        for one in batch {
+            if one.sequence <= self.seen {
+                continue;
+            }
+            if self.wants(one) {
+                match self.stopped.get_mut(one.key()) {
+                    Some(stop) => stop.skipped += i64::from(one.sequence > stop.sequence),
+                    None => self.apply_one(one)?,
+                }
+            }
+            self.seen = one.sequence;
+            self.recorded_at = Some(one.time);
+        }
+        Ok(())
+    }
+
+    fn apply_one(&mut self, one: &Recorded) -> Result<(), Trouble> {
+        // whatever a panic leaves in memory is thrown away with the batch
+        let applied = catch_unwind(AssertUnwindSafe(|| self.projection.apply(one)));
+        let reason = match applied {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => "a defect of the projection: it panicked".to_owned(),
+        };
+        let (projection, sequence, key) = (self.projection.name(), one.sequence, one.key().to_owned());
+        Err(Trouble::Poison { projection, sequence, key, reason })
+    }
+
+    fn stop(&mut self, one: &Recorded, reason: String) {
+        tracing::error!(
+            projection = self.projection.name(),
+            event.sequence = one.sequence,
+            key = one.key(),
+            "a message cannot be applied, its key stands still until a rebuild: {reason}"
+        );
+        let stop = Stop { sequence: one.sequence, reason, skipped: 0, new: true };
+        self.stopped.insert(one.key().to_owned(), stop);
+    }
+
+    async fn note_stops(&mut self, tx: &mut PgConnection) -> sqlx::Result<()> {
+        let sql = "insert into projection.quarantine (projection, generation, key, sequence, reason, skipped)
+                   values ($1, $2, $3, $4, $5, $6)
+                   on conflict (projection, generation, key) do update set skipped = quarantine.skipped + excluded.skipped";
+        for (key, stop) in self.stopped.iter().filter(|(_, stop)| stop.new || stop.skipped > 0) {
+            sqlx::query(sql)
+                .bind(self.projection.name())
+                .bind(self.generation)
+                .bind(key)
+                .bind(stop.sequence as i64)
+                .bind(&stop.reason)
+                .bind(stop.skipped)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self) {
+        self.position = self.seen;
+        for table in self.projection.tables() {
+            if table.committed() {
+                self.scrub.push(format!("{}.{}", self.schema, table.name()));
+            }
+        }
+        for stop in self.stopped.values_mut() {
+            (stop.new, stop.skipped) = (false, 0);
+        }
+    }
+
+    /// Forgets what is not in Postgres.
+    fn forget(&mut self) {
+        self.seen = self.position;
+        self.projection.tables().into_iter().for_each(|table| table.clear());
+        self.stopped.values_mut().for_each(|stop| stop.skipped = 0);
+    }
+}
+
+/// Whether Postgres refused because of a value, so that the same will always be refused.
+fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+}
