@@ -1,0 +1,107 @@
+//! The gateway: HTTP becomes commands, rows become HTTP. It never decides anything about the domain, and nothing that a
+//! client sends reaches a message except by way of a command that was read and understood.
+
+mod answer;
+mod app;
+mod asked;
+mod auth;
+mod commands;
+mod compress;
+mod config;
+mod consistency;
+mod cors;
+mod edge;
+mod extract;
+mod health;
+mod idempotency;
+mod limits;
+mod operations;
+mod ops;
+mod prefer;
+mod problem;
+mod record;
+mod revocation;
+mod serve;
+mod shed;
+mod trace;
+
+pub use config::Config;
+pub use health::{Health, Part};
+pub use ops::{ops_router, serve_ops};
+
+use crate::app::App;
+use crate::edge::{Edge, Keys, Labelled};
+use anyhow::Context;
+use axum::Router;
+use axum::routing::{get, post};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use metrics_exporter_prometheus::PrometheusHandle;
+use nats::Bus;
+use projections::Reads;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Serves HTTP until stopped; then ends what was begun and returns.
+///
+/// # Errors
+/// It was stopped before the vault gave the keys that gateways share.
+pub async fn serve(
+    listener: TcpListener,
+    config: Config,
+    bus: Bus,
+    reads: Reads,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let vault = vault::Client::new(bus.clone());
+    let keys = tokio::select! {
+        keys = shared_keys(&vault) => keys,
+        () = stop.cancelled() => anyhow::bail!("stopped before the vault gave the keys"),
+    }?;
+    let source = move || jwks(vault.clone());
+    let edge = Arc::new(Edge::new(config, keys, Arc::new(move || Box::pin(source()))));
+    let app = App::new(edge.clone(), bus, reads);
+    let background = stop.child_token();
+    tokio::spawn(health::watch(app.clone(), background.clone()));
+    let (following, revoked, until) = (edge.clone(), app.bus().clone(), background.clone());
+    tokio::spawn(async move { revocation::follow(&following.auth.revocations, &revoked, &until).await });
+    let router = routes(metrics).route_layer(Labelled).with_state(app);
+    serve::connections(listener, edge, router, stop).await;
+    background.cancel();
+    Ok(())
+}
+
+fn routes(metrics: PrometheusHandle) -> Router<App> {
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/health", get(health::ready))
+        .route("/api/health", get(health::ready))
+        .route("/metrics", get(move || ops::metrics(metrics.clone())))
+        .route("/api/operations/{id}", get(operations::get))
+        .route("/api/commands", post(commands::post))
+}
+
+async fn jwks(vault: vault::Client) -> anyhow::Result<jsonwebtoken::jwk::JwkSet> {
+    serde_json::from_value(vault.jwks().await?).context("the vault's keys are not a JWK set")
+}
+
+/// Asks until the vault is there: roles start in any order.
+async fn shared_keys(vault: &vault::Client) -> anyhow::Result<Keys> {
+    loop {
+        match vault.edge_keys().await {
+            Ok(keys) => {
+                let fingerprint = STANDARD.decode(keys.fingerprint.expose()).context("the vault's fingerprint key")?;
+                let consistency = STANDARD.decode(keys.consistency.expose()).context("the vault's consistency key")?;
+                return Ok(Keys { fingerprint, consistency });
+            }
+            Err(error) => {
+                tracing::info!(error = %error, "waiting for the vault");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Whether this process lives, whether it can work, and what of the platform it sees. Looked at once a second in the
+//! background, so a probe costs nothing and never waits.
+
+use crate::app::App;
+use crate::edge::Edge;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_millis(500);
+/// An answer of a part that takes longer is none.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What was seen longer ago does not count: the looking itself hangs.
+const OLD: Duration = Duration::from_secs(10);
+/// Pages that are further behind, for longer than this, are not fresh.
+const BEHIND: u64 = 1000;
+/// Signing keys are read anew this often, so that the next one is known before it is used.
+const KEYS: Duration = Duration::from_secs(60);
+
+/// How one part is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// `ok`, or `down`.
+    pub status: &'static str,
+    /// In words, when it is not well or there is something to tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Part {
+    /// It works.
+    pub fn ok() -> Self {
+        Part { status: "ok", detail: None }
+    }
+
+    /// It does not.
+    pub fn down(detail: impl Into<String>) -> Self {
+        Part { status: "down", detail: Some(detail.into()) }
+    }
+
+    fn when(good: bool, detail: impl Into<String>) -> Self {
+        if good { Part::ok() } else { Part::down(detail) }
+    }
+}
+
+/// How everything is that this process needs.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<RwLock<Seen>>);
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    at: Option<Instant>,
+    parts: BTreeMap<&'static str, Part>,
+}
+
+/// The answer of a probe.
+#[derive(Serialize)]
+struct Report<'a> {
+    status: &'static str,
+    version: &'a str,
+    checks: BTreeMap<&'static str, Part>,
+}
+
+impl Health {
+    /// Takes note of how the parts are now.
+    pub fn report(&self, parts: BTreeMap<&'static str, Part>) {
+        *self.0.write().expect("never poisoned: nothing panics inside") = Seen { at: Some(Instant::now()), parts };
+    }
+
+    /// How the parts are; when nobody has looked lately, that is what is wrong.
+    pub fn parts(&self) -> BTreeMap<&'static str, Part> {
+        let seen = self.0.read().expect("never poisoned: nothing panics inside").clone();
+        let mut parts = seen.parts;
+        if seen.at.is_none_or(|at| at.elapsed() > OLD) {
+            parts.insert("looking", Part::down("nothing was looked at lately"));
+        }
+        parts
+    }
+
+    /// 200 when every part is well, else 503; the body says which is not.
+    pub fn answer(&self, version: &str) -> Response {
+        answer(self.parts(), version)
+    }
+}
+
+pub(crate) fn answer(checks: BTreeMap<&'static str, Part>, version: &str) -> Response {
+    let well = checks.values().all(|part| part.status == "ok");
+    let report = Report { status: if well { "ok" } else { "down" }, version, checks };
+    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::to_vec(&report).expect("texts have a JSON form");
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (status, headers, body).into_response()
+}
+
+/// `GET /livez`: this process answers, more is not asked.
+pub(crate) async fn live() -> Response {
+    answer(BTreeMap::new(), env!("CARGO_PKG_VERSION"))
+}
+
+/// `GET /readyz`: commands can be taken and reads are fresh.
+pub(crate) async fn ready(State(app): State<App>) -> Response {
+    answer(everything(&app), app.config().version)
+}
+
+fn everything(app: &App) -> BTreeMap<&'static str, Part> {
+    let mut parts = app.health().parts();
+    if app.edge().draining.load(Ordering::Relaxed) {
+        parts.insert("draining", Part::down("this gateway is stopping"));
+    }
+    parts
+}
+
+/// Looks at everything the gateway needs until stopped.
+pub(crate) async fn watch(app: App, stop: CancellationToken) {
+    let mut keys: Option<Instant> = None;
+    loop {
+        if keys.is_none_or(|at| at.elapsed() > KEYS) && app.edge().auth.fetch_keys().await.is_ok() {
+            keys = Some(Instant::now());
+        }
+        let parts = look(&app).await;
+        app.health().report(parts);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+async fn look(app: &App) -> BTreeMap<&'static str, Part> {
+    let tail = in_time(app.bus().last_sequence("EVENTS")).await;
+    let mut parts = BTreeMap::from([
+        ("revocations", revocations(app.edge())),
+        ("vault", Part::when(app.edge().auth.has_keys(), "no key to check tokens with is known yet")),
+    ]);
+    let (user, profile) =
+        tokio::join!(in_time(app.reads().position("user_page")), in_time(app.reads().position("profile_page")));
+    let tail = match tail {
+        Ok(tail) => {
+            parts.insert("nats", Part::ok());
+            Some(tail)
+        }
+        Err(why) => {
+            parts.insert("nats", Part::down(why));
+            None
+        }
+    };
+    match (user, profile) {
+        (Ok(user), Ok(profile)) => {
+            parts.insert("postgres", Part::ok());
+            let behind = tail.map_or(0, |tail| tail.saturating_sub(user.min(profile)));
+            parts.insert("projections", Part::when(behind <= BEHIND, format!("{behind} events behind")));
+        }
+        (Err(why), _) | (_, Err(why)) => {
+            parts.insert("postgres", Part::down(why));
+        }
+    }
+    parts
+}
+
+fn revocations(edge: &Edge) -> Part {
+    match edge.auth.revocations.age() {
+        Some(age) if age < 10_000 => Part::ok(),
+        Some(age) => Part::down(format!("ended sessions are known up to {} s ago only", age / 1000)),
+        None => Part::down("ended sessions are not read yet"),
+    }
+}
+
+async fn in_time<T, E: std::fmt::Display>(answer: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        // the cause may name a host or a user: it is for the log
+        Ok(Err(cause)) => {
+            tracing::debug!(error = format!("{cause:#}"), "a part of the platform does not answer");
+            Err("does not answer".to_owned())
+        }
+        Err(_) => Err("does not answer in time".to_owned()),
+    }
+}

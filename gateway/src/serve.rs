@@ -1,0 +1,92 @@
+//! Connections: accepted, served with limits on time and size, and ended in good order when the gateway stops.
+
+use crate::edge::Edge;
+use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// The head of a request must have arrived after this long; this is also how long a connection may be idle.
+const HEAD: Duration = Duration::from_secs(75);
+/// More header fields are answered with 431.
+const FIELDS: usize = 64;
+/// A longer head is answered with 431.
+const HEAD_SIZE: usize = 32 * 1024;
+/// While connections are told to end, new ones are still taken: a balancer needs a moment to see that we are not ready.
+const LAME: Duration = Duration::from_millis(500);
+
+/// Serves until stopped; then answers everything that was begun.
+pub(crate) async fn connections(listener: TcpListener, edge: Arc<Edge>, router: Router, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(edge.config.connections));
+    let mut lame = Box::pin(lame(&edge, &stop));
+    loop {
+        let stream = tokio::select! {
+            biased;
+            () = &mut lame => break,
+            stream = accept(&listener) => stream,
+        };
+        let Ok(place) = room.clone().acquire_owned().await else { break };
+        let connection = serve(stream, edge.clone(), router.clone());
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // how a connection ends is the client's business
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(edge.config.drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time and were cut off");
+    }
+}
+
+/// Stopping begins with saying so: not ready any more, every answer ends its connection.
+async fn lame(edge: &Edge, stop: &CancellationToken) {
+    stop.cancelled().await;
+    edge.draining.store(true, Ordering::Relaxed);
+    tokio::time::sleep(LAME).await;
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                // out of file descriptors, mostly: accepting again at once would only spin
+                tracing::warn!(error = %error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+fn serve(stream: TcpStream, edge: Arc<Edge>, router: Router) -> impl GracefulConnection<Error = hyper::Error> {
+    let peer = stream.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip().to_canonical());
+    // answers are small and complete; waiting for more to fill a packet only delays them
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(error = %error, "TCP_NODELAY could not be set");
+    }
+    let router = Arc::new(router);
+    let handle = move |request: Request<Incoming>| {
+        let (edge, router) = (edge.clone(), router.clone());
+        async move { Ok::<_, Infallible>(edge.handle(&router, peer, request).await) }
+    };
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(FIELDS)
+        .max_buf_size(HEAD_SIZE)
+        .serve_connection(TokioIo::new(stream), service_fn(handle))
+}
