@@ -3,6 +3,8 @@
 
 use crate::histogram::Histogram;
 use crate::http::{Connection, bearer, request};
+use crate::people;
+use crate::results::short;
 use anyhow::{Result, anyhow, ensure};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,6 +35,39 @@ pub struct Measured {
     pub per_second: f64,
     /// All requests, those of the warm-up included.
     pub requests: u64,
+}
+
+/// The arguments of `reprise-bench load`.
+#[derive(clap::Args)]
+pub struct Options {
+    /// A platform that runs already, rate limits off.
+    #[arg(long)]
+    platform: SocketAddr,
+    /// Connections, each with a person registered for it.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Seconds that count, after two that do not.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Requests per second of all together; as fast as answers come by default.
+    #[arg(long)]
+    pace: Option<f64>,
+}
+
+/// Sends load to a platform that runs already and says how it answered: something to profile against.
+///
+/// # Errors
+/// Anything was not answered as it should be.
+pub async fn alone(options: Options) -> Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let people = people::register(options.platform, usize::try_from(now)?, options.connections, 4).await?;
+    people::settled(options.platform, &people).await?;
+    let tokens = people.into_iter().map(|person| person.token).collect();
+    let (warmup, duration) = (Duration::from_secs(2), Duration::from_secs(options.seconds));
+    let measured = send(Load { address: options.platform, tokens, warmup, duration, pace: options.pace }).await?;
+    let (p50, p99) = (measured.latencies.millis(0.5), measured.latencies.millis(0.99));
+    println!("{}/s, p50 {} ms, p99 {} ms", short(measured.per_second), short(p50), short(p99));
+    Ok(())
 }
 
 /// Sends the load from a thread of its own.

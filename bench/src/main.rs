@@ -31,6 +31,8 @@ struct Arguments {
 enum Role {
     /// Measures, prints a table and writes target/bench/results.json.
     Run(run::Options),
+    /// Sends load to a platform that runs already.
+    Load(load::Options),
     /// The plain axum + sqlx service to compare with; started by `run`.
     Baseline(baseline::Options),
 }
@@ -40,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
     let Arguments { role, run } = Arguments::parse();
     match role.unwrap_or(Role::Run(run)) {
         Role::Run(options) => run::run(options).await,
+        Role::Load(options) => load::alone(options).await,
         Role::Baseline(options) => baseline::serve(options).await,
     }
 }

@@ -130,7 +130,7 @@ impl Platform {
     /// A hasher with the parameters that the platform hashes passwords with.
     pub async fn hasher(&self) -> Result<argon2::Argon2<'static>> {
         let owner = sqlx::PgPool::connect(&self.owner_url().await?).await?;
-        let sql = "select hash from vault.credentials where hash is not null limit 1";
+        let sql = "select hash from vault.account limit 1";
         let stored: String = sqlx::query_scalar(sql).fetch_one(&owner).await?;
         crate::figures::registration::hasher(&stored)
     }
