@@ -4,6 +4,7 @@
 mod baseline;
 mod children;
 mod figures;
+mod fill;
 mod histogram;
 mod http;
 mod load;

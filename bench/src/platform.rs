@@ -2,13 +2,13 @@
 //! it on the platform's own Postgres.
 
 use anyhow::{Context, Result, ensure};
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::children::{Running, Scratch, free_address};
+use crate::children::{self, Scratch, free_address};
+use crate::fill::Running;
 
 /// How the platform makes things durable, and how Postgres does for the same promise.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Sync {
 
 /// A running platform with a data folder of its own.
 pub struct Platform {
-    running: Option<Running>,
+    running: Option<children::Running>,
     /// Where it answers.
     pub address: SocketAddr,
     /// From the start of the process to the first 200 of `/readyz`.
@@ -66,7 +66,7 @@ impl Platform {
         command.args(["--sync", self.sync.word()]);
         command.env("REPRISE_RATE_LIMITS", "off").env("REPRISE_PASSWORD_POLICY", "basic");
         let begin = Instant::now();
-        let mut running = Running::start(&mut command, &log)?;
+        let mut running = children::Running::start(&mut command, &log)?;
         running.ready(self.address, &log, Duration::from_secs(120)).await?;
         self.start = begin.elapsed();
         self.running = Some(running);
@@ -107,29 +107,19 @@ impl Platform {
         Ok(said.into_owned())
     }
 
-    /// What `reprise env` prints: addresses and read-only credentials.
-    pub async fn env(&self) -> Result<HashMap<String, String>> {
-        let text = self.ask(&["env"]).await?;
-        let pair = |line: &str| {
-            let (key, value) = line.trim().trim_start_matches("export ").split_once('=')?;
-            Some((key.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
-        };
-        Ok(text.lines().filter_map(pair).collect())
+    /// The address of its Postgres for the owner, who may write.
+    pub fn owner_url(&self) -> Result<String> {
+        Running::read(&self.data)?.databases.remove("owner").context("the owner's database address")
     }
 
-    /// The address of its Postgres for the owner, who may write.
-    pub async fn owner_url(&self) -> Result<String> {
-        let file = self.data.join("keys/postgres");
-        Ok(tokio::fs::read_to_string(&file)
-            .await
-            .with_context(|| format!("read {}", file.display()))?
-            .trim()
-            .to_owned())
+    /// Its data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// A hasher with the parameters that the platform hashes passwords with.
     pub async fn hasher(&self) -> Result<argon2::Argon2<'static>> {
-        let owner = sqlx::PgPool::connect(&self.owner_url().await?).await?;
+        let owner = sqlx::PgPool::connect(&self.owner_url()?).await?;
         let sql = "select hash from vault.account limit 1";
         let stored: String = sqlx::query_scalar(sql).fetch_one(&owner).await?;
         crate::figures::registration::hasher(&stored)
@@ -147,7 +137,7 @@ pub struct Baseline {
     pub address: SocketAddr,
     /// Its connections to Postgres.
     pub pool: u32,
-    _running: Running,
+    _running: children::Running,
 }
 
 impl Baseline {
@@ -160,7 +150,7 @@ impl Baseline {
         command.args(["--platform", &platform.address.to_string()]);
         command.args(["--synchronous-commit", platform.sync.commit()]);
         command.env("BENCH_DATABASE_URL", database_url);
-        let mut running = Running::start(&mut command, &log)?;
+        let mut running = children::Running::start(&mut command, &log)?;
         running.ready(address, &log, Duration::from_secs(30)).await?;
         Ok(Baseline { address, pool, _running: running })
     }

@@ -101,7 +101,7 @@ async fn best_baseline(
     connections: usize,
 ) -> Result<Baseline> {
     people::renew(platform.address, people).await?;
-    let (tokens, url) = (tokens(people, connections), platform.owner_url().await?);
+    let (tokens, url) = (tokens(people, connections), platform.owner_url()?);
     crate::baseline::prepare(&url, people).await?;
     let duration = bench.settings.round.min(Duration::from_secs(3));
     let mut best = (0.0, POOLS[0]);
