@@ -1,0 +1,15 @@
+//! The whole system, from HTTP to the log and back: every test runs the real program with a real nats-server and a real
+//! Postgres of its own. Tests wait for conditions, never for lengths of time.
+
+mod commands;
+mod erasure;
+mod faults;
+mod identity;
+mod input;
+mod openapi;
+mod poison;
+mod profile;
+mod rebuild;
+mod rights;
+mod running;
+mod support;
