@@ -140,6 +140,11 @@ impl Bus {
         &self.0.role
     }
 
+    /// Whether there is a connection at this moment.
+    pub fn is_connected(&self) -> bool {
+        self.0.calls.client.connection_state() == async_nats::connection::State::Connected
+    }
+
     /// Asks and waits for the answer, JSON both.
     ///
     /// # Errors

@@ -65,7 +65,9 @@ impl Kept {
 
 impl Keyring {
     /// A keyring that asks `lookup`: for the vault itself, and for tests.
-    pub fn local(lookup: impl Fn(Vec<Uuid>) -> BoxFuture<'static, Result<HashMap<Uuid, Option<[u8; 32]>>>> + Send + Sync + 'static) -> Self {
+    pub fn local(
+        lookup: impl Fn(Vec<Uuid>) -> BoxFuture<'static, Result<HashMap<Uuid, Option<[u8; 32]>>>> + Send + Sync + 'static,
+    ) -> Self {
         Self::of(Source::Local(Arc::new(lookup)))
     }
 
@@ -226,7 +228,10 @@ async fn from_vault(calls: &Calls, persons: &[Uuid]) -> Result<HashMap<Uuid, Opt
     let question = serde_json::json!({ "persons": persons });
     let answer: BTreeMap<Uuid, Option<KeyText>> = ask(calls, "vault.keys", &question).await?;
     ensure!(persons.iter().all(|person| answer.contains_key(person)), "the vault answered for others than were asked");
-    answer.into_iter().map(|(person, text)| Ok((person, text.map(|text| key(&text)).transpose()?.map(|key| *key)))).collect()
+    answer
+        .into_iter()
+        .map(|(person, text)| Ok((person, text.map(|text| key(&text)).transpose()?.map(|key| *key))))
+        .collect()
 }
 
 fn key(KeyText(text): &KeyText) -> Result<Zeroizing<[u8; 32]>> {

@@ -1,23 +1,35 @@
 //! How messages move: streams as data, append and load, the loop, timers, and what must be sealed on the way.
 //! The only user of the NATS client. Correct on one server and on three, which answer the same things differently.
 
+pub mod accounts;
+mod append;
 mod bus;
 mod calls;
+mod consume;
 pub mod crash;
+mod dead;
+mod decide;
 mod feed;
 mod keyring;
 mod lane;
+mod load;
 mod outcome;
+pub mod provision;
 mod put;
+mod react;
 mod read;
+mod run;
 mod seal;
 mod send;
 pub mod streams;
+mod timers;
 mod wake;
 
 pub use bus::{Answer, Bus, Options, RequestError, SendError, Sync};
 pub use feed::{Delivered, Feed, Start};
 pub use keyring::{Keyring, Lookup};
 pub use outcome::{Outcome, Pending, Status, Waiting};
+pub use provision::drained;
+pub use run::run_service;
 pub use seal::portable;
 pub use send::{Reply, Sent};

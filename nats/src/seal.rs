@@ -135,9 +135,9 @@ fn head_of(message: &Value) -> Result<Head> {
 
 /// The person a `{"$personal": …}` is about; `None` when this is no such object.
 fn person_of(object: &Map<String, Value>, subject: Uuid) -> Option<Uuid> {
-    object.contains_key("$personal").then(|| {
-        object.get("about").and_then(Value::as_str).and_then(|about| about.parse().ok()).unwrap_or(subject)
-    })
+    object
+        .contains_key("$personal")
+        .then(|| object.get("about").and_then(Value::as_str).and_then(|about| about.parse().ok()).unwrap_or(subject))
 }
 
 fn collect(value: &Value, subject: Uuid, persons: &mut HashSet<Uuid>) {

@@ -1,0 +1,320 @@
+//! Makes the streams and consumers of the plan, and says what differs. It never changes what exists: a limit that
+//! shrinks by mistake deletes history, so every change is somebody's decision.
+
+use anyhow::{Context, Result, bail};
+use async_nats::jetstream::consumer::IntoConsumerConfig;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::bus::Bus;
+use crate::put::Trouble;
+use crate::read;
+pub use crate::streams::Plan;
+use crate::streams::{self, DEAD};
+
+/// What was there and what was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Streams and consumers (`STREAM/consumer`) that are new.
+    pub made: Vec<String>,
+    /// Those that were there already, as planned.
+    pub kept: Vec<String>,
+}
+
+/// Makes what is missing of the plan. Harmless to repeat.
+///
+/// # Errors
+/// Something exists and differs: each field is named, with both values and the way to change it.
+pub async fn provision(bus: &Bus, plan: &Plan) -> Result<Report> {
+    let mut report = Report::default();
+    let mut differences = vec![];
+    for wanted in all(plan) {
+        match wanted.info(bus).await? {
+            None => {
+                wanted.make(bus).await?;
+                report.made.push(wanted.name);
+            }
+            Some(info) => match wanted.differences(&info["config"]) {
+                none if none.is_empty() => report.kept.push(wanted.name),
+                some => differences.extend(some),
+            },
+        }
+    }
+    if !differences.is_empty() {
+        bail!("what exists differs from the plan, and nothing of it was changed:\n  {}", differences.join("\n  "));
+    }
+    Ok(report)
+}
+
+/// A stream or a consumer as it should be.
+struct Wanted {
+    name: String,
+    info: String,
+    create: String,
+    request: Value,
+    config: Value,
+    hint: String,
+}
+
+fn all(plan: &Plan) -> Vec<Wanted> {
+    let streams = streams::streams(plan).into_iter().map(|config| {
+        let name = config.name.clone();
+        let config = serde_json::to_value(config).expect("a configuration is JSON");
+        Wanted {
+            info: format!("STREAM.INFO.{name}"),
+            create: format!("STREAM.CREATE.{name}"),
+            request: config.clone(),
+            hint: format!("`nats stream edit {name}`, or another plan"),
+            config,
+            name,
+        }
+    });
+    let consumers = streams::consumers().into_iter().map(|(stream, config)| {
+        let config = config.into_consumer_config();
+        let name = config.durable_name.clone().expect("every consumer of the plan is durable");
+        let config = serde_json::to_value(config).expect("a configuration is JSON");
+        Wanted {
+            info: format!("CONSUMER.INFO.{stream}.{name}"),
+            create: format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"),
+            request: json!({ "stream_name": stream, "config": config, "action": "create" }),
+            hint: format!("`nats consumer edit {stream} {name}`"),
+            config,
+            name: format!("{stream}/{name}"),
+        }
+    });
+    streams.chain(consumers).collect()
+}
+
+impl Wanted {
+    async fn info(&self, bus: &Bus) -> Result<Option<Value>> {
+        let info: Value = read::api(&bus.0.calls, &self.info, json!({})).await?;
+        match trouble(&info) {
+            None => Ok(Some(info)),
+            // no such stream, no such consumer
+            Some(Trouble { err_code: 10059 | 10014, .. }) => Ok(None),
+            Some(other) => bail!("{}: {} ({})", self.name, other.description, other.err_code),
+        }
+    }
+
+    async fn make(&self, bus: &Bus) -> Result<()> {
+        let made: Value = read::api(&bus.0.calls, &self.create, self.request.clone()).await?;
+        match trouble(&made) {
+            None => Ok(()),
+            // another process makes the same at this moment
+            Some(Trouble { err_code: 10058 | 10148, .. }) => Ok(()),
+            Some(Trouble { err_code: 10047, .. }) => bail!(
+                "{}: the server's store is too small for the plan: raise `max_file_store`, or plan a smaller log",
+                self.name
+            ),
+            Some(other) => bail!("cannot make {}: {} ({})", self.name, other.description, other.err_code),
+        }
+    }
+
+    /// Every field of the plan that exists with another value. Fields the server adds by itself do not count.
+    fn differences(&self, exists: &Value) -> Vec<String> {
+        let Value::Object(planned) = &self.config else { return vec![] };
+        let differs = |(field, planned): (&String, &Value)| {
+            let there = &exists[field];
+            (!same(planned, there)).then(|| {
+                format!("{}: {field} is {there}, the plan says {planned}; to change it: {}", self.name, self.hint)
+            })
+        };
+        planned.iter().filter_map(differs).collect()
+    }
+}
+
+/// The server leaves out what is empty, zero or false.
+fn same(planned: &Value, there: &Value) -> bool {
+    let nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::Bool(on) => !on,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    };
+    planned == there || (nothing(planned) && nothing(there))
+}
+
+fn trouble(answer: &Value) -> Option<Trouble> {
+    serde_json::from_value(answer.get("error")?.clone()).ok()
+}
+
+/// How the log is, for `doctor` and for waiting until everything is done.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The version of the server this process is connected to.
+    pub server: String,
+    /// What differs from the plan: streams and consumers that are missing or otherwise configured.
+    pub differences: Vec<String>,
+    /// Every stream of the plan that exists.
+    pub streams: Vec<StreamState>,
+    /// Every durable consumer of the plan that exists.
+    pub consumers: Vec<ConsumerState>,
+    /// Messages in `DEAD`.
+    pub dead: u64,
+    /// The server's clock minus ours, to within half a round trip.
+    pub clock_offset: TimeDelta,
+}
+
+/// How a stream is.
+#[derive(Clone, Debug)]
+pub struct StreamState {
+    /// Its name.
+    pub name: String,
+    /// Messages in it.
+    pub messages: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// What it may take; 0 or less is without limit.
+    pub max_bytes: i64,
+    /// The sequence of its last message.
+    pub last_sequence: u64,
+    /// Copies of every message.
+    pub replicas: u64,
+    /// How long ids are remembered.
+    pub duplicate_window: TimeDelta,
+    /// Copies that are offline or behind.
+    pub lagging: u64,
+}
+
+/// How a durable consumer is.
+#[derive(Clone, Debug)]
+pub struct ConsumerState {
+    /// Its stream.
+    pub stream: String,
+    /// Its name.
+    pub name: String,
+    /// Messages it has not been given yet.
+    pub pending: u64,
+    /// Messages that were given and are not acknowledged.
+    pub unacknowledged: u64,
+    /// Messages that were given more than once and are not acknowledged.
+    pub redelivered: u64,
+    /// Somebody is asking for messages.
+    pub waiting: bool,
+}
+
+/// Looks at everything in the plan and changes nothing.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn inspect(bus: &Bus, plan: &Plan) -> Result<Inspection> {
+    let mut found = Inspection {
+        server: bus.0.calls.client.server_info().version,
+        differences: vec![],
+        streams: vec![],
+        consumers: vec![],
+        dead: 0,
+        clock_offset: TimeDelta::zero(),
+    };
+    for wanted in all(plan) {
+        let before = Utc::now();
+        let Some(info) = wanted.info(bus).await? else {
+            found.differences.push(format!("{} is missing; to make it: `reprise provision`", wanted.name));
+            continue;
+        };
+        let between = before + (Utc::now() - before) / 2;
+        found.differences.extend(wanted.differences(&info["config"]));
+        if wanted.name.contains('/') {
+            found.consumers.push(consumer_state(&info));
+        } else {
+            found.clock_offset = info["ts"]
+                .as_str()
+                .and_then(|ts| ts.parse::<DateTime<Utc>>().ok())
+                .map_or(TimeDelta::zero(), |ts| ts - between);
+            found.streams.push(stream_state(info).with_context(|| wanted.name.clone())?);
+        }
+    }
+    found.dead = found.streams.iter().find(|stream| stream.name == DEAD).map_or(0, |stream| stream.messages);
+    Ok(found)
+}
+
+#[derive(Deserialize)]
+struct Info {
+    config: Config,
+    state: State,
+    cluster: Option<Cluster>,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    name: String,
+    max_bytes: i64,
+    num_replicas: u64,
+    #[serde(default)]
+    duplicate_window: i64,
+}
+
+#[derive(Deserialize)]
+struct State {
+    messages: u64,
+    bytes: u64,
+    last_seq: u64,
+}
+
+#[derive(Deserialize)]
+struct Cluster {
+    #[serde(default)]
+    replicas: Vec<Replica>,
+}
+
+#[derive(Deserialize)]
+struct Replica {
+    #[serde(default)]
+    current: bool,
+    #[serde(default)]
+    offline: bool,
+}
+
+fn stream_state(info: Value) -> Result<StreamState> {
+    let info: Info = serde_json::from_value(info)?;
+    let replicas = info.cluster.map(|cluster| cluster.replicas).unwrap_or_default();
+    Ok(StreamState {
+        name: info.config.name,
+        messages: info.state.messages,
+        bytes: info.state.bytes,
+        max_bytes: info.config.max_bytes,
+        last_sequence: info.state.last_seq,
+        replicas: info.config.num_replicas,
+        duplicate_window: TimeDelta::nanoseconds(info.config.duplicate_window),
+        lagging: replicas.iter().filter(|replica| replica.offline || !replica.current).count() as u64,
+    })
+}
+
+fn consumer_state(info: &Value) -> ConsumerState {
+    let number = |field: &str| info[field].as_u64().unwrap_or(0);
+    let text = |field: &str| info[field].as_str().unwrap_or_default().to_owned();
+    ConsumerState {
+        stream: text("stream_name"),
+        name: text("name"),
+        pending: number("num_pending"),
+        unacknowledged: number("num_ack_pending"),
+        redelivered: number("num_redelivered"),
+        waiting: number("num_waiting") > 0,
+    }
+}
+
+/// Whether everything that was asked has been decided and everything that follows from it was done: no consumer has
+/// anything before it or unacknowledged, and nothing came while looking.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn drained(bus: &Bus) -> Result<bool> {
+    let before = ends(bus).await?;
+    for (stream, config) in streams::consumers() {
+        let name = config.durable_name.unwrap_or_default();
+        let info: Value = read::api(&bus.0.calls, &format!("CONSUMER.INFO.{stream}.{name}"), json!({})).await?;
+        let state = consumer_state(&info);
+        if info["error"].is_null() && (state.pending > 0 || state.unacknowledged > 0) {
+            return Ok(false);
+        }
+    }
+    Ok(before == ends(bus).await?)
+}
+
+async fn ends(bus: &Bus) -> Result<[u64; 3]> {
+    let [commands, events, outcomes] = [streams::COMMANDS, streams::EVENTS, streams::OUTCOMES];
+    Ok([bus.last_sequence(commands).await?, bus.last_sequence(events).await?, bus.last_sequence(outcomes).await?])
+}
