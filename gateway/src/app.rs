@@ -136,6 +136,21 @@ impl App {
         self.send_as(who, asked, id, fingerprint, subject, command.into()).await
     }
 
+    /// The same, expecting this version and not the one in `If-Match`, which may be about something else.
+    pub(crate) async fn send_expecting(
+        &self,
+        who: impl Into<Who>,
+        asked: &Asked,
+        expected: Option<IfMatch>,
+        subject: Uuid,
+        command: impl Into<Command>,
+    ) -> Result<Accepted, Problem> {
+        let who = who.into();
+        let (id, derived) = asked.next_command(who.person())?;
+        let fingerprint = derived.then(|| self.fingerprint(asked));
+        self.deliver(asked, message(who, asked, id, fingerprint, subject, command.into(), expected)?).await
+    }
+
     /// The same for a command whose id and fingerprint are made elsewhere.
     pub(crate) async fn send_as(
         &self,
@@ -146,22 +161,26 @@ impl App {
         subject: Uuid,
         command: Command,
     ) -> Result<Accepted, Problem> {
+        self.deliver(asked, message(who, asked, id, fingerprint, subject, command, asked.if_match()?)?).await
+    }
+
+    async fn deliver(&self, asked: &Asked, message: Message<Command>) -> Result<Accepted, Problem> {
         let _place = self.0.edge.commands.take()?;
+        let (id, fingerprint) = (message.id, message.fingerprint.as_deref());
         // only an id that the client chose can have an outcome already
         if fingerprint.is_some()
             && let Some(outcome) = self.0.bus.outcome(id).await?
         {
             asked.note(|notes| notes.replayed = true);
-            return self.told(asked, outcome, fingerprint.as_deref());
+            return self.told(asked, outcome, fingerprint);
         }
-        let message = message(who, asked, id, fingerprint, subject, command)?;
         let prefer = asked.prefer();
         asked.note(|notes| notes.preference = prefer.applied());
         let patience = prefer.patience();
         if patience.is_zero() {
             self.0.bus.send(&message).await.map_err(unsent)?;
         } else if let Reply::Told(outcome) = self.0.bus.ask(&message, patience).await.map_err(unsent)? {
-            return self.told(asked, outcome, message.fingerprint.as_deref());
+            return self.told(asked, outcome, fingerprint);
         }
         self.0.bus.remember(&message).await.map_err(unsent)?;
         Ok(Accepted::Later(id))
@@ -214,8 +233,9 @@ fn message(
     fingerprint: Option<String>,
     subject: Uuid,
     command: Command,
+    expected: Option<IfMatch>,
 ) -> Result<Message<Command>, Problem> {
-    let ifmatch = match asked.if_match()? {
+    let ifmatch = match expected {
         None | Some(IfMatch::Any) => None,
         Some(IfMatch::Version(version)) => Some(Sequence(version)),
         Some(IfMatch::Never) => return Err(stale()),

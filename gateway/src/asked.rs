@@ -25,6 +25,7 @@ pub(crate) struct Circumstances {
     pub path: Box<str>,
     pub request_id: Box<str>,
     pub trace: Trace,
+    pub span: tracing::Span,
     pub address: IpAddr,
     pub agent: Option<Box<str>>,
     pub identity: Identity,
@@ -69,7 +70,8 @@ impl Asked {
     pub(crate) fn read(parts: &Parts, address: IpAddr, identity: Identity, current: bool) -> Self {
         let headers = &parts.headers;
         let take = |name: &str| headers.get(name).cloned();
-        let (trace, request_id) = crate::trace::read(headers);
+        let (mut trace, request_id) = crate::trace::read(headers);
+        let span = crate::trace::span(&mut trace, &request_id);
         let correlation = OnceLock::new();
         if let Some(id) = text(headers, "x-correlation-id").and_then(|id| Uuid::try_parse(id).ok()) {
             correlation.get_or_init(|| id);
@@ -79,6 +81,7 @@ impl Asked {
             path: parts.uri.path().into(),
             request_id,
             trace,
+            span,
             address,
             agent: text(headers, "user-agent").map(|agent| agent.chars().take(256).collect::<String>().into()),
             identity,

@@ -229,3 +229,6 @@ fn actor(claims: Claims) -> Option<Actor> {
         expires_at: claims.exp,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tower::Service;
+use tracing::Instrument;
 
 /// A handler must have answered after this long; the longest wait a client may ask for is shorter.
 const SLOWEST: Duration = Duration::from_secs(45);
@@ -91,7 +92,10 @@ impl Edge {
         };
         let response = match self.cors.preflight(&parts) {
             Some(response) => response,
-            None => self.admit(router, parts, body, &asked, class, verdict.as_ref()).await,
+            None => {
+                let span = asked.0.span.clone();
+                self.admit(router, parts, body, &asked, class, verdict.as_ref()).instrument(span).await
+            }
         };
         let mut response = compress::fitting(self.settle(&asked, response).await, encodings);
         self.dress(&asked, response.headers_mut(), verdict.as_ref());
@@ -152,7 +156,7 @@ impl Edge {
     async fn settle(&self, asked: &Asked, mut response: Response) -> Response {
         let problem = match response.extensions_mut().remove::<Problem>() {
             Some(problem) => problem,
-            None if response.status().as_u16() < 400 => return response,
+            None if response.status().as_u16() < 400 || is_page(&response) => return response,
             None => foreign(response).await,
         };
         let trace_id = asked.0.trace.hex();
@@ -209,6 +213,11 @@ async fn run(router: &Router, request: Request<Body>) -> Response {
         }
         Err(_) => Problem::unavailable("timeout", "this took too long, try again shortly", 2).into_response(),
     }
+}
+
+/// A page for people says in its own words what is wrong.
+fn is_page(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 /// The problem in an answer that the framework gave; its text is worth keeping when it is the client's fault.
@@ -291,3 +300,6 @@ impl<S: Service<Request<Body>>> Service<Request<Body>> for Labelling<S> {
         self.0.call(request)
     }
 }
+
+#[cfg(test)]
+mod tests;

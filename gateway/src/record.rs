@@ -15,6 +15,10 @@ pub(crate) fn request(asked: &Asked, status: StatusCode) {
     metrics::counter!("http_requests_total", "method" => method, "endpoint" => label.clone(), "status" => code)
         .increment(1);
     metrics::histogram!("http_request_seconds", "method" => method, "endpoint" => label).record(took.as_secs_f64());
+    if !circumstances.span.is_disabled() {
+        circumstances.span.record("otel.name", tracing::field::display(format_args!("{method} {endpoint}")));
+        circumstances.span.record("http.route", endpoint).record("http.status", status.as_u16());
+    }
     let (trace, request) = (&circumstances.trace, asked.request_id());
     let correlation = circumstances.correlation.get().map(tracing::field::display);
     let status = status.as_u16();

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// The head of a request must have arrived after this long; this is also how long a connection may be idle.
-const HEAD: Duration = Duration::from_secs(75);
+const HEAD: Duration = Duration::from_secs(30);
 /// More header fields are answered with 431.
 const FIELDS: usize = 64;
 /// A longer head is answered with 431.

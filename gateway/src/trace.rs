@@ -1,7 +1,11 @@
 //! W3C trace context and request ids, in and out. What does not have the exact form is replaced, never passed on.
 
 use axum::http::HeaderMap;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use std::fmt;
+use tracing::Span;
+use tracing::field::Empty;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 
 /// The place of a request in a trace: `span` is ours, the parent is whoever called.
@@ -41,6 +45,37 @@ pub(crate) fn read(headers: &HeaderMap) -> (Trace, Box<str>) {
     };
     let request_id = crate::asked::text(headers, "x-request-id").filter(|id| is_request_id(id));
     (trace, request_id.map_or_else(|| fresh.to_string().into(), Into::into))
+}
+
+/// The span of a request, for the log and for the collector when there is one; then the collector's ids are the ones.
+pub(crate) fn span(trace: &mut Trace, request_id: &str) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        otel.name = Empty,
+        otel.kind = "server",
+        request.id = request_id,
+        trace.id = %format_args!("{:032x}", trace.id),
+        http.route = Empty,
+        http.status = Empty,
+    );
+    if span.is_disabled() {
+        return span;
+    }
+    if let Some(parent) = trace.parent {
+        let flags = if trace.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
+        let (id, parent) = (TraceId::from(trace.id), SpanId::from(parent));
+        let caller = SpanContext::new(id, parent, flags, true, TraceState::NONE);
+        // without a collector there is nothing to tell
+        let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(caller));
+    }
+    let context = span.context();
+    let collected = context.span().span_context().clone();
+    if collected.is_valid() {
+        trace.id = u128::from_be_bytes(collected.trace_id().to_bytes());
+        trace.span = u64::from_be_bytes(collected.span_id().to_bytes());
+        trace.sampled = collected.is_sampled();
+    }
+    span
 }
 
 /// Short, and made of characters that are harmless in a log and in a header.
