@@ -14,16 +14,25 @@ mod edge;
 mod extract;
 mod health;
 mod idempotency;
+mod identity;
 mod limits;
+mod openapi;
 mod operations;
 mod ops;
+mod page;
+mod path;
 mod prefer;
 mod problem;
+mod profile;
+mod public;
 mod record;
 mod revocation;
 mod serve;
+mod shapes;
 mod shed;
+mod table;
 mod trace;
+mod users;
 
 pub use config::Config;
 pub use health::{Health, Part};
@@ -83,6 +92,7 @@ fn routes(metrics: PrometheusHandle) -> Router<App> {
         .route("/metrics", get(move || ops::metrics(metrics.clone())))
         .route("/api/operations/{id}", get(operations::get))
         .route("/api/commands", post(commands::post))
+        .merge(table::router())
 }
 
 async fn jwks(vault: vault::Client) -> anyhow::Result<jsonwebtoken::jwk::JwkSet> {

@@ -1,0 +1,197 @@
+//! `PUT /api/users/{id}`: an admin says what shall be. It becomes the commands that lead from what is there to that, one
+//! after the other, each expecting the version that the one before left: whoever is slower stops at the first.
+
+use super::show::{missing, user};
+use crate::answer::Answer;
+use crate::app::{Accepted, App};
+use crate::asked::{Asked, IfMatch};
+use crate::extract::{Admin, Body};
+use crate::identity::{opened, soon};
+use crate::openapi::{Access, DONE, Doc, doc as describe};
+use crate::path::Id;
+use crate::problem::Problem;
+use crate::shapes::{UserChange, personal};
+use axum::extract::State;
+use events::Personal;
+use events::identity::user::{Command, Role, Status};
+use projections::user_page::Row;
+use projections::{profile_page, user_page};
+use serde_json::json;
+use std::time::Duration;
+
+/// How long the page may take to show the version that the admin saw.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(super) fn doc() -> Doc {
+    describe("change_user", "users", "Change an account")
+        .text("`roles` is all that the account shall have; `status` suspends or reactivates it. Several changes are made one after \
+            the other; the first that is refused stops the rest.")
+        .access(Access::Admin)
+        .id_of("id", "The person")
+        .body("UserChange", json!({ "roles": ["moderator"], "status": "active" }))
+        .command()
+        .if_match(true)
+        .answers_with(200, "User", "The account as it is now", DONE)
+}
+
+/// `PUT /api/users/{id}`
+pub(super) async fn change(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id,
+    asked: Asked,
+    Body(input): Body<UserChange>,
+) -> Result<Answer, Problem> {
+    let seen = asked.require_if_match()?;
+    if input.display_name.is_none() && input.roles.is_none() && input.status.is_none() {
+        return Err(Problem::invalid("nothing_to_change", "give at least one of display_name, roles and status"));
+    }
+    let mut row = seen_by(&app, id, seen).await?;
+    for command in commands(&row, &input) {
+        let expected = Some(IfMatch::Version(row.version.unsigned_abs()));
+        match app.send_expecting(&admin, &asked, expected, id, command.clone()).await? {
+            Accepted::Later(operation) => return Ok(Answer::later(operation)),
+            Accepted::Done(outcome) => {
+                applied(&mut row, &command);
+                row.version = outcome.version.cast_signed();
+                row.updated_at = outcome.time;
+            }
+        }
+    }
+    let mut profile = profile_page::get(app.reads(), id).await?;
+    if input.display_name.is_some() {
+        let display_name = personal(&input.display_name);
+        let command = events::profile::Command::Update { display_name, bio: None, location: None, website: None };
+        match app.send_expecting(&admin, &asked, None, id, command).await? {
+            Accepted::Later(operation) => return Ok(Answer::later(operation)),
+            Accepted::Done(outcome) => {
+                if let Some(profile) = &mut profile {
+                    profile.display_name =
+                        input.display_name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+                    profile.version = outcome.version.cast_signed();
+                }
+            }
+        }
+    }
+    let email = opened(&app, row.email_sealed.clone()).await?;
+    let version = row.version.unsigned_abs();
+    Ok(Answer::ok(&user(row, email, profile)).etag(version))
+}
+
+/// The account in the version that the admin saw: the page may be a moment behind it, or somebody else was faster.
+async fn seen_by(app: &App, id: uuid::Uuid, seen: IfMatch) -> Result<Row, Problem> {
+    let enough = |row: &Row| match seen {
+        IfMatch::Version(version) => row.version.unsigned_abs() >= version,
+        IfMatch::Any | IfMatch::Never => true,
+    };
+    let row = user_page::get(app.reads(), id).await?.ok_or_else(missing)?;
+    let row = match enough(&row) {
+        true => row,
+        false => {
+            soon(PATIENCE, async || Ok(user_page::get(app.reads(), id).await?.filter(enough))).await?.unwrap_or(row)
+        }
+    };
+    if row.status == "erased" {
+        return Err(missing());
+    }
+    match seen {
+        IfMatch::Any => Ok(row),
+        IfMatch::Version(version) if version == row.version.unsigned_abs() => Ok(row),
+        IfMatch::Version(_) | IfMatch::Never => {
+            let detail = "this was changed since you saw it, read it again";
+            Err(Problem::new(axum::http::StatusCode::PRECONDITION_FAILED, "version_mismatch", detail))
+        }
+    }
+}
+
+/// What leads from the row to what shall be.
+fn commands(row: &Row, input: &UserChange) -> Vec<Command> {
+    let mut commands = vec![];
+    if let Some(wanted) = &input.roles {
+        for (role, word) in [(Role::Admin, "admin"), (Role::Moderator, "moderator")] {
+            match (wanted.contains(&role), row.roles.iter().any(|held| held == word)) {
+                (true, false) => commands.push(Command::AssignRole { role }),
+                (false, true) => commands.push(Command::RevokeRole { role }),
+                _ => {}
+            }
+        }
+    }
+    match input.status {
+        Some(status) if word(status) != row.status => {
+            commands.push(Command::SetStatus { status, reason: input.reason.clone().map(Personal::new) });
+        }
+        _ => {}
+    }
+    commands
+}
+
+/// The row after an accepted command.
+fn applied(row: &mut Row, command: &Command) {
+    let name = |role: &Role| if *role == Role::Admin { "admin" } else { "moderator" };
+    match command {
+        Command::AssignRole { role } => {
+            row.roles.push(name(role).to_owned());
+            row.roles.sort();
+        }
+        Command::RevokeRole { role } => row.roles.retain(|held| held != name(role)),
+        Command::SetStatus { status, .. } => row.status = word(*status).to_owned(),
+        _ => {}
+    }
+}
+
+/// A status as the page writes it.
+pub(super) fn word(status: Status) -> &'static str {
+    match status {
+        Status::Active => "active",
+        Status::Suspended => "suspended",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    fn row(roles: &[&str], status: &str) -> Row {
+        Row {
+            id: uuid::Uuid::from_u128(7),
+            username: None,
+            email_sealed: None,
+            email_verified: false,
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            status: status.to_owned(),
+            locale: None,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+            version: 3,
+        }
+    }
+
+    fn input(text: &str) -> UserChange {
+        serde_json::from_str(text).expect("a change")
+    }
+
+    #[test]
+    fn only_what_differs_is_asked_for() {
+        let all = commands(&row(&["admin"], "active"), &input(r#"{"roles": ["moderator"], "status": "suspended"}"#));
+        let expected = [
+            Command::RevokeRole { role: Role::Admin },
+            Command::AssignRole { role: Role::Moderator },
+            Command::SetStatus { status: Status::Suspended, reason: None },
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(commands(&row(&["admin"], "active"), &input(r#"{"roles": ["admin"], "status": "active"}"#)), []);
+        assert_eq!(commands(&row(&["admin"], "active"), &input(r#"{"name": "Ada"}"#)), []);
+    }
+
+    #[test]
+    fn the_answer_shows_what_was_accepted() {
+        let mut after = row(&["moderator"], "active");
+        for command in
+            commands(&row(&["moderator"], "active"), &input(r#"{"roles": ["admin"], "status": "suspended"}"#))
+        {
+            applied(&mut after, &command);
+        }
+        assert_eq!((after.roles, after.status.as_str()), (vec!["admin".to_owned()], "suspended"));
+    }
+}
