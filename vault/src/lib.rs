@@ -3,10 +3,32 @@
 
 pub mod api;
 mod client;
+mod config;
+mod credentials;
+mod crypto;
+mod follow;
+mod hash;
+mod mail;
 mod names;
+mod outbox;
+mod persons;
 mod policy;
+mod run;
+mod schema;
 mod secret;
+mod server;
+mod sessions;
+mod signing;
+mod throttle;
+mod tokens;
+mod vault;
 
 pub use client::{Client, Unanswered};
+pub use config::{Argon, Clock, Config};
+pub use crypto::MasterKey;
+pub use names::normal;
+pub use persons::{keyring, wrapping};
 pub use policy::{Policy, Weakness};
+pub use run::run;
+pub use schema::migrate;
 pub use secret::Secret;

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn strict_accepts_what_is_hard_to_guess() {
-        for good in ["correct horse battery", "tr4il-M1x-9", "Zwölf Boxkämpfer", "xkqjzvwpmrtyplus", "bobbing-42-Corks"] {
+        for good in ["correct horse battery", "tr4il-M1x-9", "Zwölf Boxkämpfer", "xkqjzvwpmrtyplus", "bobbing-42-Corks"]
+        {
             assert_eq!(strict(good), [], "{good}");
         }
     }

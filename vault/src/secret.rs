@@ -41,8 +41,6 @@ impl Drop for Secret {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn debug_does_not_show_it() {
         let question = crate::api::Forgot { identifier: "ada@example.org".into() };

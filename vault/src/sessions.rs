@@ -1,0 +1,346 @@
+//! Sessions: one row each, whose generation counts refreshes. Every change of it is one conditional update, so of two
+//! that race exactly one wins; what a loser may still have is decided by whether the winner's token was used.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use events::identity::session::{Command, EndReason, Method};
+use events::identity::user::Role;
+use events::{Command as AnyCommand, Message, Personal};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::api::*;
+use crate::crypto::{self, Key};
+use crate::outbox::{self, Cause, session_command};
+use crate::tokens::{self, ACCESS_LIFE, Row};
+use crate::vault::{Origin, Vault};
+use crate::{Secret, persons};
+
+/// A session that is not refreshed ends after that long.
+const IDLE: TimeDelta = TimeDelta::days(14);
+/// No session lives longer.
+pub(crate) const ABSOLUTE: TimeDelta = TimeDelta::days(90);
+/// An answer that was lost may be asked for again that long, if what it held was not used.
+const GRACE: TimeDelta = TimeDelta::seconds(10);
+
+/// A session that is about to begin.
+pub(crate) struct Beginning {
+    pub id: Uuid,
+    pub person: Uuid,
+    pub method: Method,
+    pub origin: Origin,
+    pub key: Key,
+    pub cause: Cause,
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    #[sqlx(flatten)]
+    row: Row,
+    ended_at: Option<DateTime<Utc>>,
+    client: Vec<u8>,
+    wrapped: Option<Vec<u8>>,
+}
+
+impl Found {
+    fn is_open(&self, now: DateTime<Utc>) -> bool {
+        self.ended_at.is_none() && expires(&self.row) > now
+    }
+}
+
+fn expires(row: &Row) -> DateTime<Utc> {
+    (row.started_at + ABSOLUTE).min(row.issued_at + IDLE)
+}
+
+impl Vault {
+    /// Signs in a person who has just registered. The session's id comes from the command, so asking again finds it.
+    pub async fn start_session(&self, question: StartSession) -> anyhow::Result<SigningIn> {
+        let session = Uuid::new_v5(&question.command, b"session");
+        let origin = Origin::of(&question.agent, &question.address);
+        let mut tx = self.pool.begin().await?;
+        let account: Option<(Option<DateTime<Utc>>, Option<Vec<u8>>)> = sqlx::query_as(
+            "select a.active_at, p.wrapped from vault.account a join vault.person p on p.id = a.person
+             where a.person = $1 and a.credential = $2 and not a.suspended for update of a",
+        )
+        .bind(question.user)
+        .bind(question.credential)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some((active_at, Some(wrapped))) = account else { return Ok(SigningIn::Refused) };
+        if active_at.is_none() {
+            // the log knows the account already, this vault does not yet
+            activate(&mut tx, question.user, self.config.now(), &question.roles).await?;
+        }
+        let key = persons::unwrap(&self.keys.kek, question.user, &wrapped)?;
+        let cause = Cause { message: Some((question.command, question.command)), by: Some(question.user) };
+        let (person, method) = (question.user, Method::Registration);
+        self.begin(&mut tx, Beginning { id: session, person, method, origin, key, cause }).await?;
+        tx.commit().await?;
+        self.said.notify_one();
+        self.renew_first(session).await?;
+        match self.find(session).await? {
+            Some(found) if found.is_open(self.config.now()) => self.signed_in(&found.row).await,
+            _ => Ok(SigningIn::Refused),
+        }
+    }
+
+    /// A session that was never refreshed and is asked for when its access token has expired gets another one.
+    async fn renew_first(&self, session: Uuid) -> anyhow::Result<()> {
+        let now = self.config.now();
+        let statement = "update vault.session set issued_at = $2, key_id = $3
+                         where id = $1 and generation = 0 and ended_at is null and issued_at <= $4 and issued_at > $5";
+        sqlx::query(statement)
+            .bind(session)
+            .bind(now)
+            .bind(&self.signer.current(now).id)
+            .bind(now - ACCESS_LIFE)
+            .bind(now - IDLE)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes a session and what is said about it; one that exists is left as it is.
+    pub async fn begin(&self, db: &mut PgConnection, new: Beginning) -> anyhow::Result<()> {
+        let now = self.config.now();
+        let client = crypto::seal(&new.key, new.id.as_bytes(), &serde_json::to_vec(&new.origin)?);
+        let statement = "insert into vault.session (id, person, started_at, issued_at, key_id, client)
+                         values ($1, $2, $3, $3, $4, $5) on conflict (id) do nothing";
+        let made = sqlx::query(statement)
+            .bind(new.id)
+            .bind(new.person)
+            .bind(now)
+            .bind(&self.signer.current(now).id)
+            .bind(client)
+            .execute(&mut *db)
+            .await?;
+        if made.rows_affected() == 1 {
+            let message = self.sealed(&start(&new, now)).await?;
+            outbox::write(db, &[message]).await?;
+        }
+        Ok(())
+    }
+
+    /// The tokens of a session as it stands.
+    pub async fn signed_in(&self, row: &Row) -> anyhow::Result<SigningIn> {
+        let Some(signing) = self.signer.find(&row.key_id) else {
+            // its key is gone, and with it every token it signed
+            return Ok(SigningIn::Refused);
+        };
+        let roles = self.roles(row.person).await?;
+        let tokens = tokens::of(row, &roles, &signing, &self.keys.refresh)?;
+        Ok(SigningIn::SignedIn { tokens, roles })
+    }
+
+    /// Exchanges a refresh token.
+    pub async fn refresh(&self, question: Refresh) -> anyhow::Result<SigningIn> {
+        let Some((session, generation)) = tokens::read_refresh(&self.keys.refresh, &question.refresh_token) else {
+            return Ok(SigningIn::Refused);
+        };
+        let now = self.config.now();
+        let Some(found) = self.find(session).await?.filter(|found| found.is_open(now)) else {
+            return Ok(SigningIn::Refused);
+        };
+        let current = found.row.generation;
+        if generation == current {
+            return match self.advance(&found, &question, now).await? {
+                Some(row) => self.signed_in(&row).await,
+                // somebody else was quicker with the same token: as if its answer had been lost
+                None => self.after(session, generation).await,
+            };
+        }
+        self.judge(&found.row, generation).await
+    }
+
+    async fn after(&self, session: Uuid, generation: i32) -> anyhow::Result<SigningIn> {
+        match self.find(session).await? {
+            Some(found) if found.is_open(self.config.now()) => self.judge(&found.row, generation).await,
+            _ => Ok(SigningIn::Refused),
+        }
+    }
+
+    /// A refresh token that is not the current one: forgiven if its successor was not used, else proof of theft.
+    async fn judge(&self, row: &Row, generation: i32) -> anyhow::Result<SigningIn> {
+        let unused = generation + 1 == row.generation;
+        if unused && self.config.now() - row.issued_at <= GRACE {
+            return self.signed_in(row).await;
+        }
+        if generation < row.generation {
+            self.report_reuse(row).await?;
+        }
+        Ok(SigningIn::Refused)
+    }
+
+    /// The next generation, unless it exists already.
+    async fn advance(&self, found: &Found, question: &Refresh, now: DateTime<Utc>) -> anyhow::Result<Option<Row>> {
+        let client = self.moved(found, question)?;
+        let statement = "update vault.session set generation = generation + 1, issued_at = $3, key_id = $4, client = $5
+                         where id = $1 and generation = $2 and ended_at is null
+                         returning id, person, started_at, generation, issued_at, key_id";
+        let row = sqlx::query_as(statement)
+            .bind(found.row.id)
+            .bind(found.row.generation)
+            .bind(now)
+            .bind(&self.signer.current(now).id)
+            .bind(client)
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row)
+    }
+
+    /// Where the session is seen now: what the question does not tell stays as it was.
+    fn moved(&self, found: &Found, question: &Refresh) -> anyhow::Result<Vec<u8>> {
+        let Some(wrapped) = &found.wrapped else { return Ok(found.client.clone()) };
+        let key = persons::unwrap(&self.keys.kek, found.row.person, wrapped)?;
+        let old = read_origin(&key, found.row.id, &found.client);
+        let new = Origin::of(&question.agent, &question.address);
+        let new = Origin { agent: new.agent.or(old.agent), network: new.network.or(old.network) };
+        Ok(crypto::seal(&key, found.row.id.as_bytes(), &serde_json::to_vec(&new)?))
+    }
+
+    async fn report_reuse(&self, row: &Row) -> anyhow::Result<()> {
+        let now = self.config.now();
+        let mut tx = self.pool.begin().await?;
+        let ended = sqlx::query("update vault.session set ended_at = $2 where id = $1 and ended_at is null")
+            .bind(row.id)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+        if ended.rows_affected() == 1 {
+            let command = Command::ReportReuse { user: row.person };
+            let message = outbox::message(session_command(row.id, "reuse"), row.id, now, Cause::default(), command);
+            outbox::write(&mut tx, &[Some(serde_json::to_vec(&message)?)]).await?;
+            metrics::counter!("reprise_refresh_reuse_total").increment(1);
+            tracing::warn!(session.id = %row.id, "a replaced refresh token was shown again, the session is over");
+        }
+        tx.commit().await?;
+        self.said.notify_one();
+        Ok(())
+    }
+
+    async fn find(&self, session: Uuid) -> anyhow::Result<Option<Found>> {
+        let statement =
+            "select s.id, s.person, s.started_at, s.generation, s.issued_at, s.key_id, s.ended_at, s.client,
+                                p.wrapped
+                         from vault.session s join vault.person p on p.id = s.person where s.id = $1";
+        Ok(sqlx::query_as(statement).bind(session).fetch_optional(&self.pool).await?)
+    }
+
+    /// Roles beyond that of every user.
+    pub async fn roles(&self, person: Uuid) -> anyhow::Result<Vec<Role>> {
+        let statement = "select role from vault.role where person = $1 and held order by role";
+        let names: Vec<String> = sqlx::query_scalar(statement).bind(person).fetch_all(&self.pool).await?;
+        Ok(names.into_iter().map(|name| serde_json::from_value(name.into())).collect::<Result<_, _>>()?)
+    }
+
+    /// Ends a session because its person signed out.
+    pub async fn logout(&self, question: Logout) -> anyhow::Result<Ended> {
+        let Logout { user, session } = question;
+        self.end_session(EndSession { user, session, reason: EndReason::LoggedOut, by: user }).await
+    }
+
+    /// Ends a session of `user`.
+    pub async fn end_session(&self, question: EndSession) -> anyhow::Result<Ended> {
+        let mut tx = self.pool.begin().await?;
+        let which = Which::One(question.session);
+        let ended = self.end(&mut tx, question.user, which, question.reason, Cause::by(question.by)).await?;
+        tx.commit().await?;
+        self.said.notify_one();
+        Ok(Ended { ended: ended > 0 })
+    }
+
+    /// Ends sessions of a person and says so; how many.
+    pub async fn end(
+        &self,
+        db: &mut PgConnection,
+        person: Uuid,
+        which: Which,
+        reason: EndReason,
+        cause: Cause,
+    ) -> anyhow::Result<usize> {
+        let now = self.config.now();
+        let (only, except) = match which {
+            Which::All => (None, None),
+            Which::One(session) => (Some(session), None),
+            Which::AllBut(session) => (None, Some(session)),
+        };
+        let statement = "update vault.session set ended_at = $2
+                         where person = $1 and ended_at is null and ($3::uuid is null or id = $3)
+                           and ($4::uuid is null or id <> $4) returning id";
+        let query = sqlx::query_scalar(statement).bind(person).bind(now).bind(only).bind(except);
+        let ended: Vec<Uuid> = query.fetch_all(&mut *db).await?;
+        let say = |session: &Uuid| {
+            let command = Command::End { user: person, reason };
+            let message = outbox::message(session_command(*session, "end"), *session, now, cause, command);
+            serde_json::to_vec(&message).map(Some)
+        };
+        let messages = ended.iter().map(say).collect::<Result<Vec<_>, _>>()?;
+        outbox::write(db, &messages).await?;
+        Ok(ended.len())
+    }
+
+    /// The open sessions of a person, newest first.
+    pub async fn sessions(&self, question: Sessions) -> anyhow::Result<Vec<Session>> {
+        let now = self.config.now();
+        let statement =
+            "select s.id, s.person, s.started_at, s.generation, s.issued_at, s.key_id, s.ended_at, s.client,
+                                p.wrapped
+                         from vault.session s join vault.person p on p.id = s.person
+                         where s.person = $1 and s.ended_at is null order by s.started_at desc, s.id limit 1000";
+        let found: Vec<Found> = sqlx::query_as(statement).bind(question.user).fetch_all(&self.pool).await?;
+        let Some(wrapped) = found.first().and_then(|found| found.wrapped.as_ref()) else { return Ok(vec![]) };
+        let key = persons::unwrap(&self.keys.kek, question.user, wrapped)?;
+        let show = |found: Found| {
+            let Origin { agent, network } = read_origin(&key, found.row.id, &found.client);
+            let (id, started_at, last_seen_at) = (found.row.id, found.row.started_at, found.row.issued_at);
+            let (current, expires_at) = (question.current == Some(id), expires(&found.row));
+            Session { id, started_at, last_seen_at, agent, network, current, expires_at }
+        };
+        Ok(found.into_iter().filter(|found| found.is_open(now)).map(show).collect())
+    }
+}
+
+/// Which sessions of a person.
+#[derive(Clone, Copy)]
+pub(crate) enum Which {
+    All,
+    One(Uuid),
+    AllBut(Uuid),
+}
+
+/// The account counts from now on.
+pub(crate) async fn activate(
+    db: &mut PgConnection,
+    person: Uuid,
+    now: DateTime<Utc>,
+    roles: &[Role],
+) -> anyhow::Result<()> {
+    sqlx::query("update vault.account set active_at = $2 where person = $1 and active_at is null")
+        .bind(person)
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
+    let names = roles.iter().map(role_name).collect::<Result<Vec<_>, _>>()?;
+    // version 1 is the registration's: whatever the log says later about a role counts more
+    let statement = "insert into vault.role (person, role, held, version) select $1, unnest($2::text[]), true, 1
+                     on conflict do nothing";
+    sqlx::query(statement).bind(person).bind(names).execute(db).await?;
+    Ok(())
+}
+
+/// A role as it is written on the wire.
+pub(crate) fn role_name(role: &Role) -> serde_json::Result<String> {
+    serde_json::to_value(role).and_then(serde_json::from_value)
+}
+
+fn read_origin(key: &Key, session: Uuid, client: &[u8]) -> Origin {
+    let plain = crypto::open(key, session.as_bytes(), client).ok();
+    plain.and_then(|plain| serde_json::from_slice(&plain).ok()).unwrap_or_default()
+}
+
+fn start(new: &Beginning, now: DateTime<Utc>) -> Message<AnyCommand> {
+    let personal =
+        |text: &Option<Secret>| text.as_ref().map(|text| Personal::about(new.person, text.expose().to_owned()));
+    let (agent, network) = (personal(&new.origin.agent), personal(&new.origin.network));
+    let command = Command::Start { user: new.person, method: new.method, agent, network };
+    outbox::message(session_command(new.id, "start"), new.id, now, new.cause, command)
+}

@@ -1,0 +1,128 @@
+//! What the vault learns from the log: activation, suspension, roles, erasure.
+
+use crate::world::*;
+use chrono::TimeDelta;
+use events::identity::user::{Command, Role, Status};
+use futures::StreamExt;
+use uuid::Uuid;
+use vault::api::*;
+
+async fn known(world: &World, person: &Person) -> i64 {
+    world
+        .count(&format!("select count(*) from vault.account where person = '{}' and active_at is not null", person.id))
+        .await
+}
+
+#[tokio::test]
+async fn a_registration_in_the_log_activates_the_credential() {
+    let world = World::start().await;
+    world.start_identity().await;
+    let ada = world.registered("ada").await;
+    world.open_account(&ada, vec![Role::Moderator]).await;
+    until("the credential is active", async || known(&world, &ada).await == 1).await;
+    let SigningIn::SignedIn { roles, .. } = world.login("ada@example.org", PASSWORD).await else { panic!("refused") };
+    assert_eq!(roles, [Role::Moderator]);
+}
+
+#[tokio::test]
+async fn of_two_registrations_of_one_name_the_log_decides() {
+    let world = World::start().await;
+    world.start_identity().await;
+    let (one, two) = (world.registered("ada").await, world.registered("ada").await);
+    world.open_account(&one, vec![]).await;
+    until("the first is active", async || known(&world, &one).await == 1).await;
+    world.open_account(&two, vec![]).await;
+    until("the second is decided", async || world.bus.outcome(two.command).await.is_ok_and(|out| out.is_some())).await;
+    assert_eq!(tokens(world.login("ada", PASSWORD).await).user, one.id);
+    assert_eq!(known(&world, &two).await, 0);
+}
+
+#[tokio::test]
+async fn suspension_ends_every_session_and_refuses_new_ones() {
+    let world = World::start().await;
+    world.start_identity().await;
+    let (ada, first) = world.person("ada").await;
+    world.open_account(&ada, vec![]).await;
+    let set = async |status| world.command(Uuid::now_v7(), ada.id, Command::SetStatus { status, reason: None }).await;
+    set(Status::Suspended).await;
+    until("the session is over", async || world.sessions(&ada).await.is_empty()).await;
+    assert_eq!(world.refresh(&first.refresh_token).await, SigningIn::Refused);
+    assert_eq!(world.login("ada", PASSWORD).await, SigningIn::Refused);
+    let subject = format!("evt.identity.session.{}", first.session);
+    let events =
+        world.until_said("EVENTS", &subject, &["identity.session.started.v1", "identity.session.ended.v1"]).await;
+    assert_eq!(events[1]["data"]["reason"], "suspended");
+
+    set(Status::Active).await;
+    until("she may sign in again", async || matches!(world.login("ada", PASSWORD).await, SigningIn::SignedIn { .. }))
+        .await;
+}
+
+#[tokio::test]
+async fn a_change_of_roles_ends_sessions_and_counts_at_the_next() {
+    let world = World::start().await;
+    world.start_identity().await;
+    let (ada, first) = world.person("ada").await;
+    world.open_account(&ada, vec![]).await;
+    world.command(Uuid::now_v7(), ada.id, Command::AssignRole { role: Role::Admin }).await;
+    until("the session is over", async || world.sessions(&ada).await.is_empty()).await;
+    assert_eq!(world.refresh(&first.refresh_token).await, SigningIn::Refused);
+    let SigningIn::SignedIn { roles, .. } = world.login("ada", PASSWORD).await else { panic!("refused") };
+    assert_eq!(roles, [Role::Admin]);
+    world.command(Uuid::now_v7(), ada.id, Command::RevokeRole { role: Role::Admin }).await;
+    until("the session is over", async || world.sessions(&ada).await.is_empty()).await;
+    let SigningIn::SignedIn { roles, .. } = world.login("ada", PASSWORD).await else { panic!("refused") };
+    assert_eq!(roles, []);
+}
+
+#[tokio::test]
+async fn an_erased_person_has_no_key_and_never_gets_one() {
+    let world = World::start().await;
+    world.start_identity().await;
+    let (ada, first) = world.person("ada").await;
+    world.open_account(&ada, vec![]).await;
+    until("the registration is followed", async || known(&world, &ada).await == 1).await;
+    let mut erased = Box::pin(world.bus.listen("vault.erased").await.expect("nats"));
+    world.command(Uuid::now_v7(), ada.id, Command::Erase {}).await;
+    let (_, person) =
+        tokio::time::timeout(std::time::Duration::from_secs(20), erased.next()).await.expect("in time").expect("said");
+    assert_eq!(person, ada.id.to_string().as_bytes());
+
+    let keys = world.client.keys(&Keys { persons: vec![ada.id] }).await.expect("an answer");
+    assert_eq!(keys[&ada.id], None);
+    assert_eq!(world.refresh(&first.refresh_token).await, SigningIn::Refused);
+    assert_eq!(world.login("ada", PASSWORD).await, SigningIn::Refused);
+    assert_eq!(world.client.start_session(&ada.start()).await.expect("an answer"), SigningIn::Refused);
+    assert_eq!(world.client.register(&ada.register(PASSWORD)).await.expect("an answer"), Registering::Mismatch);
+    assert_eq!(world.client.keys(&Keys { persons: vec![ada.id] }).await.expect("an answer")[&ada.id], None);
+    for table in ["account", "login", "role", "session", "mail_token"] {
+        assert_eq!(world.count(&format!("select count(*) from vault.{table}")).await, 0, "{table}");
+    }
+    let subject = format!("evt.identity.session.{}", first.session);
+    world.until_said("EVENTS", &subject, &["identity.session.started.v1", "identity.session.ended.v1"]).await;
+}
+
+#[tokio::test]
+async fn a_registration_that_came_to_nothing_is_forgotten_once_the_log_is_known_past_it() {
+    let world = World::start().await;
+    world.start_identity().await;
+    let ada = world.registered("ada").await;
+    pass(TimeDelta::hours(2));
+    let (bob, _) = world.person("bob").await;
+    world.open_account(&bob, vec![]).await;
+    until("bob is followed", async || known(&world, &bob).await == 1).await;
+    assert_eq!(world.count(&format!("select count(*) from vault.account where person = '{}'", ada.id)).await, 1);
+    // bob's event carries the real time, an hour before ada's credential may go
+    world
+        .sql(&format!(
+            "update vault.account set created_at = created_at - interval '2 hours' where person = '{}'",
+            ada.id
+        ))
+        .await;
+    until("ada is forgotten", async || {
+        world.count(&format!("select count(*) from vault.account where person = '{}'", ada.id)).await == 0
+    })
+    .await;
+    let keys = world.client.keys(&Keys { persons: vec![ada.id, bob.id] }).await.expect("an answer");
+    assert!(keys[&ada.id].is_none() && keys[&bob.id].is_some());
+}

@@ -1,0 +1,67 @@
+//! The keys of persons and those derived from the master key.
+
+use crate::world::*;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+use vault::api::*;
+use vault::{Config, MasterKey};
+
+#[tokio::test]
+async fn a_registered_person_has_a_key_and_nobody_else() {
+    let world = World::start().await;
+    let (ada, bob) = (world.registered("ada").await, world.registered("bob").await);
+    let stranger = Uuid::new_v4();
+    let keys = world.client.keys(&Keys { persons: vec![ada.id, bob.id, stranger] }).await.expect("an answer");
+    assert_eq!(keys.len(), 3);
+    assert_eq!(keys[&stranger], None);
+    assert!(keys[&ada.id].is_some() && keys[&ada.id] != keys[&bob.id]);
+    assert_eq!(world.client.keys(&Keys { persons: vec![ada.id] }).await.expect("an answer")[&ada.id], keys[&ada.id]);
+}
+
+#[tokio::test]
+async fn a_thousand_keys_at_once_and_no_more() {
+    let world = World::start().await;
+    let persons: Vec<Uuid> = (0..1001).map(|_| Uuid::new_v4()).collect();
+    let thousand = Keys { persons: persons[..1000].to_vec() };
+    assert_eq!(world.client.keys(&thousand).await.expect("an answer").len(), 1000);
+    assert!(world.client.keys(&Keys { persons }).await.is_err());
+}
+
+#[tokio::test]
+async fn derived_keys_differ_and_stay() {
+    let mut world = World::start().await;
+    let ask = async |world: &World| {
+        let edge = world.client.edge_keys().await.expect("an answer");
+        [world.client.claim_key().await.expect("an answer").key, edge.fingerprint, edge.consistency]
+    };
+    let before = ask(&world).await;
+    assert_eq!(before.iter().map(|key| key.expose()).collect::<BTreeSet<_>>().len(), 3);
+    world.stop_vault().await;
+    world.start_vault().await;
+    assert_eq!(ask(&world).await, before);
+}
+
+#[tokio::test]
+async fn another_master_key_is_refused_at_the_start() {
+    let world = World::start().await;
+    let other = MasterKey::from_base64(MasterKey::generate().expose()).expect("32 bytes");
+    let run = vault::run(world.pool.clone(), world.bus.clone(), Config::new(other), Default::default());
+    let error = format!("{:#}", run.await.expect_err("another master key"));
+    assert!(error.contains("another master key"), "{error}");
+}
+
+#[tokio::test]
+async fn migrations_may_be_repeated() {
+    let world = World::start().await;
+    vault::migrate(&world.pool).await.expect("nothing to do");
+    assert_eq!(world.count("select count(*) from information_schema.tables where table_schema = 'public'").await, 0);
+}
+
+#[test]
+fn names_are_normal_as_identity_has_them() {
+    for name in ["Ada", " ＡＤＡ ", "ﬁona", "ΣΊΣΥΦΟΣ", "STRASSE@Example.ORG", "İstanbul", "e\u{301}", "x\u{a0}"]
+    {
+        assert_eq!(vault::normal(name), identity::normal_username(name), "{name}");
+        assert_eq!(vault::normal(name), identity::normal_email(name), "{name}");
+    }
+}
