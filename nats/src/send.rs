@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::bus::{Bus, SendError};
 use crate::outcome::{self, Outcome, Pending};
 use crate::put::{Note, Put};
-use crate::{read, streams};
+use crate::{crash, read, streams};
 
 /// How long an unclear answer is asked after again.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -78,8 +78,7 @@ impl Bus {
     /// As [`Bus::send`].
     pub async fn remember(&self, command: &Message<Command>) -> Result<(), SendError> {
         let payload = serde_json::to_vec(&pending(command)?).map_err(|error| SendError::Unavailable(error.into()))?;
-        let id = format!("{}.pending", command.id);
-        let note = Note::new(outcome::pending_subject(command.id), id, Some(0), payload);
+        let note = Note::only(outcome::pending_subject(command.id), payload);
         match self.0.outcomes.put(vec![note], true).await {
             // a conflict says that it was noted before
             Put::Stored { .. } | Put::Conflict | Put::InProcess => {}
@@ -129,9 +128,13 @@ impl Bus {
     /// Stores a command that is sealed already. The same id again is no second command.
     pub(crate) async fn put_command(&self, note: Note) -> Result<Sent, SendError> {
         let deadline = Instant::now() + PATIENCE;
+        crash::point("command.sending");
         loop {
             let why = match self.0.commands.put(vec![note.clone()], true).await {
-                Put::Stored { sequence, duplicate } => return Ok(Sent { sequence, duplicate }),
+                Put::Stored { sequence, duplicate } => {
+                    crash::point("command.sent");
+                    return Ok(Sent { sequence, duplicate });
+                }
                 Put::Full => return Err(SendError::Overloaded),
                 Put::Refused(why) => return Err(SendError::Unavailable(anyhow!(why))),
                 Put::Conflict | Put::InProcess => "the same command is being stored".to_owned(),
@@ -161,6 +164,7 @@ impl Bus {
 }
 
 fn told_or_later(told: Option<Bytes>) -> Result<Reply, SendError> {
+    crash::point("command.answered");
     Ok(told.and_then(|text| serde_json::from_slice(&text).ok()).map_or(Reply::Later, Reply::Told))
 }
 

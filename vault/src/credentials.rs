@@ -38,6 +38,7 @@ impl Vault {
             Err(Busy { retry_after }) => return Ok(Registering::Slow { retry_after }),
         };
         if self.insert(&question, &logins, &hash).await? {
+            nats::crash::point("vault.registered");
             return Ok(Registering::Registered);
         }
         // somebody asked the same at the same time, or the person was erased

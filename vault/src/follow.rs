@@ -66,6 +66,7 @@ impl Vault {
             self.rename(&mut tx, person, &logins, seal_names(&key, person, &logins)?).await?;
         }
         tx.commit().await?;
+        nats::crash::point("vault.followed");
         Ok(())
     }
 

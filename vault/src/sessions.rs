@@ -75,6 +75,7 @@ impl Vault {
         let (person, method) = (question.user, Method::Registration);
         self.begin(&mut tx, Beginning { id: session, person, method, origin, key, cause }).await?;
         tx.commit().await?;
+        nats::crash::point("vault.session_started");
         self.said.notify_one();
         self.renew_first(session).await?;
         match self.find(session).await? {
