@@ -60,7 +60,11 @@ async fn refusals_are_outcomes_too(platform: &Platform) {
     let answer = request.json(json!({ "handle": taken })).send().await;
     let operation = ended(platform, &ada, answer).await;
     assert_eq!(operation.body["status"], "rejected");
-    assert_eq!(operation.body.pointer("/problem/code").or(operation.body.pointer("/refusal/code")), Some(&json!("handle_taken")), "{operation:?}");
+    assert_eq!(
+        operation.body.pointer("/problem/code").or(operation.body.pointer("/refusal/code")),
+        Some(&json!("handle_taken")),
+        "{operation:?}"
+    );
 }
 
 async fn operations_are_private(platform: &Platform) {
@@ -97,7 +101,9 @@ async fn a_command_as_a_cloud_event(platform: &Platform) {
     let post = |media: &str, body: String| platform.post("/api/commands").by(&ada).body(media, body).send();
     post(media, "{}".to_owned()).await.refused_within(400..=422);
     post(media, command(ada.id, "profile.profile.fly.v1", json!({})).to_string()).await.refused_within(400..=422);
-    post(media, command(ada.id, "profile.profile.update.v1", json!({ "bio": 7 })).to_string()).await.refused_within(400..=422);
+    post(media, command(ada.id, "profile.profile.update.v1", json!({ "bio": 7 })).to_string())
+        .await
+        .refused_within(400..=422);
     post("text/plain", event.to_string()).await.refused(415);
     platform.post("/api/commands").body(media, event.to_string()).send().await.refused(401);
     assert_eq!(platform.last_position(), before);
@@ -131,7 +137,11 @@ async fn nobody_speaks_for_others(platform: &Platform) {
         ("identity.user.erase.v1", json!({}), ada.id),
         ("identity.session.end.v1", json!({ "user": ada.id, "reason": "revoked" }), ada.id),
         ("profile.profile.erase.v1", json!({}), ada.id),
-        ("identity.user.register.v1", json!({ "username": "ghost", "credential": Uuid::from_u128(3), "roles": ["admin"] }), Uuid::from_u128(4)),
+        (
+            "identity.user.register.v1",
+            json!({ "username": "ghost", "credential": Uuid::from_u128(3), "roles": ["admin"] }),
+            Uuid::from_u128(4),
+        ),
     ];
     for (kind, data, subject) in others {
         let body = command(subject, kind, data).to_string();
@@ -147,8 +157,10 @@ async fn nobody_speaks_for_others(platform: &Platform) {
 async fn traces_go_through(platform: &Platform) {
     let ada = platform.somebody_with_profile().await;
     let trace = "0af7651916cd43dd8448eb211c80319c";
-    let request = platform.put("/api/profile").by(&ada).header("traceparent", &format!("00-{trace}-b7ad6b7169203331-01"));
-    let answer = request.header("x-request-id", "my-request-7").json(json!({ "bio": "traced" })).send().await.expect(200);
+    let request =
+        platform.put("/api/profile").by(&ada).header("traceparent", &format!("00-{trace}-b7ad6b7169203331-01"));
+    let answer =
+        request.header("x-request-id", "my-request-7").json(json!({ "bio": "traced" })).send().await.expect(200);
     assert_eq!(answer.header("x-request-id"), Some("my-request-7"));
     let last = platform.events_about(ada.id).pop().expect("an event");
     assert!(last.event["traceparent"].as_str().is_some_and(|text| text.contains(trace)), "{}", last.event);

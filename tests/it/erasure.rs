@@ -48,7 +48,8 @@ async fn a_person_is_forgotten() {
     }
     // the one-time secret stands on the page for whoever started the platform, and nowhere else
     let page = folder.path().join("up.log");
-    let places: Vec<_> = files.iter().filter(|file| **file != page && !in_keys(file) && holds(file, &bootstrap)).collect();
+    let places: Vec<_> =
+        files.iter().filter(|file| **file != page && !in_keys(file) && holds(file, &bootstrap)).collect();
     assert!(places.is_empty(), "the one-time secret is in {places:?}");
 }
 
@@ -64,21 +65,35 @@ async fn a_life(platform: &Platform) -> (Person, Vec<String>) {
     platform.profile_of(&first).await;
     let verify = platform.mail(EMAIL, "token=").await.token();
     platform.post("/api/auth/verify-email").json(json!({ "token": verify })).send().await.expect(200);
-    let login = platform.post("/api/auth/login").json(json!({ "email": EMAIL, "password": SECRET })).send().await.expect(200);
+    let login =
+        platform.post("/api/auth/login").json(json!({ "email": EMAIL, "password": SECRET })).send().await.expect(200);
     let second = Person::signed_in(&login, SECRET);
-    platform.post("/api/auth/login").json(json!({ "email": EMAIL, "password": "Kanarienvogel-falsch" })).send().await.refused(401);
+    platform
+        .post("/api/auth/login")
+        .json(json!({ "email": EMAIL, "password": "Kanarienvogel-falsch" }))
+        .send()
+        .await
+        .refused(401);
     let body = json!({ "refresh_token": second.refresh_token });
-    let third = Person::signed_in(&platform.post("/api/auth/refresh-token").json(body).send().await.expect(200), SECRET);
+    let third =
+        Person::signed_in(&platform.post("/api/auth/refresh-token").json(body).send().await.expect(200), SECRET);
     let body = json!({ "current_password": SECRET, "new_password": CHANGED });
     platform.put("/api/auth/change-password").by(&third).json(body).send().await.expect(200);
     platform.post("/api/auth/forgot-password").json(json!({ "email": EMAIL })).send().await;
     eventually("a mail", async || (platform.mails(EMAIL, "token=").len() > 1).then_some(())).await;
     let reset = platform.mails(EMAIL, "token=").pop().expect("a mail").token();
-    platform.put("/api/profile").by(&third).json(json!({ "bio": "Sings", "location": "A cage" })).send().await.expect(200);
+    platform
+        .put("/api/profile")
+        .by(&third)
+        .json(json!({ "bio": "Sings", "location": "A cage" }))
+        .send()
+        .await
+        .expect(200);
     let tokens = [&first, &second, &third].map(|one| [one.access_token.clone(), one.refresh_token.clone()]);
     // the header and the claims of a token are no secret; the signature makes it one
     let signature = |token: &String| token.rsplit('.').next().unwrap_or_default().to_owned();
-    let secrets = tokens.iter().flatten().map(signature).chain([verify, reset, "Kanarienvogel-falsch".to_owned()]).collect();
+    let secrets =
+        tokens.iter().flatten().map(signature).chain([verify, reset, "Kanarienvogel-falsch".to_owned()]).collect();
     (Person { id: third.id, ..third }, secrets)
 }
 

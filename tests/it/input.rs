@@ -168,7 +168,14 @@ async fn forgeries(platform: &Platform, ada: &Person) -> Vec<(&'static str, Stri
         ("kid as a path", foreign(&path, &claims)),
         ("kid as SQL", foreign(&sql, &claims)),
         ("key from elsewhere", foreign(&linked, &claims)),
-        ("changed claims", seal(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[0]).expect("base64url")).expect("JSON"), &admin, parts[2])),
+        (
+            "changed claims",
+            seal(
+                serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[0]).expect("base64url")).expect("JSON"),
+                &admin,
+                parts[2],
+            ),
+        ),
         ("expired", foreign(&own, &with("exp", json!(1_000_000_000)))),
         ("other audience", foreign(&own, &with("aud", json!("elsewhere")))),
         ("other issuer", foreign(&own, &with("iss", json!("elsewhere")))),
@@ -205,7 +212,8 @@ async fn headers(platform: &Platform, ada: &Person) {
     if let Ok(answer) = platform.get("/api/profile").by(ada).header("x-padding", &big).try_send().await {
         assert!([400, 413, 431].contains(&answer.status), "{answer:?}");
     }
-    let many = (0..300).fold(platform.get("/api/profile").by(ada), |request, n| request.header(&format!("x-h{n}"), "x"));
+    let many =
+        (0..300).fold(platform.get("/api/profile").by(ada), |request, n| request.header(&format!("x-h{n}"), "x"));
     if let Ok(answer) = many.try_send().await {
         assert!([200, 400, 431].contains(&answer.status), "{answer:?}");
     }
@@ -231,7 +239,8 @@ async fn forged_identity_headers_do_not_pass(platform: &Platform, ada: &Person) 
     let other = platform.somebody_with_profile().await;
     let request = platform.put("/api/profile").by(ada);
     let request = request.header("x-user-id", &other.id.to_string()).header("x-user-role", "admin");
-    let request = request.header("ce-subject", &other.id.to_string()).header("ce-authtype", "system").header("ce-id", "x");
+    let request =
+        request.header("ce-subject", &other.id.to_string()).header("ce-authtype", "system").header("ce-id", "x");
     let request = request.header("nats-msg-id", "forged").header("nats-expected-last-msg-id", "forged");
     let request = request.header("nats-expected-last-subject-sequence", "77").header("nats-rollup", "all");
     let answer = request.json(json!({ "bio": "still mine" })).send().await.expect(200);
@@ -246,7 +255,15 @@ async fn forged_identity_headers_do_not_pass(platform: &Platform, ada: &Person) 
 /// Text that would be dangerous elsewhere is stored and shown as it is.
 async fn dangerous_text_is_just_text(platform: &Platform) {
     let ada = platform.somebody_with_profile().await;
-    for text in ["'; drop table users; --", "${jndi:ldap://x}", "../../etc/passwd", "{\"$sealed\":\"x.y\"}", "\u{202e}abc", "%00", "💥"] {
+    for text in [
+        "'; drop table users; --",
+        "${jndi:ldap://x}",
+        "../../etc/passwd",
+        "{\"$sealed\":\"x.y\"}",
+        "\u{202e}abc",
+        "%00",
+        "💥",
+    ] {
         let answer = platform.put("/api/profile").by(&ada).json(json!({ "bio": text })).send().await.expect(200);
         let shown = platform.get("/api/profile").by(&ada).after(&answer).send().await.expect(200);
         assert_eq!(shown.body["bio"], text);

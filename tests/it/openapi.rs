@@ -59,7 +59,8 @@ fn every_operation_is_whole(document: &Value) {
         assert!(ids.insert(id.to_owned()), "{id} twice");
         let answers = operation["responses"].as_object().unwrap_or_else(|| panic!("{id} has no answers"));
         assert!(answers.keys().any(|status| status.starts_with('2') || status.starts_with('3')), "{id} never succeeds");
-        let named: BTreeSet<&str> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        let named: BTreeSet<&str> =
+            path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
         let described = operation["parameters"].as_array().into_iter().flatten();
         let described = described.filter(|one| one["in"] == "path").filter_map(|one| one["name"].as_str()).collect();
         assert_eq!(named, described, "{method} {path}");

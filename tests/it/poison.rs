@@ -81,7 +81,9 @@ async fn events(platform: &Platform, person: Uuid) {
     let subject = format!("evt.profile.profile.{person}");
     profile.store(&subject, broken.to_string().as_bytes()).expect("profile may write its events");
     let mut identity = system.stranger("identity");
-    identity.store(&format!("evt.identity.user.{}", Uuid::from_u128(80)), b"{\"type\":\"nonsense\"").expect("so may identity");
+    identity
+        .store(&format!("evt.identity.user.{}", Uuid::from_u128(80)), b"{\"type\":\"nonsense\"")
+        .expect("so may identity");
     patiently("the consumers of events park it", Duration::from_secs(60), async || {
         (system.stored("DEAD").len() > dead).then_some(())
     })

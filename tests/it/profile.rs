@@ -31,7 +31,8 @@ async fn what_is_given_changes(platform: &Platform) {
     }
     assert_eq!((shown.version(), &shown.body["version"]), (2, &json!(2)));
 
-    let answer = platform.put("/api/profile").by(&ada).json(json!({ "bio": "", "location": null })).send().await.expect(200);
+    let answer =
+        platform.put("/api/profile").by(&ada).json(json!({ "bio": "", "location": null })).send().await.expect(200);
     let shown = platform.get("/api/profile").by(&ada).after(&answer).send().await.expect(200);
     assert_eq!((&shown.body["bio"], &shown.body["location"]), (&Value::Null, &Value::Null));
     assert_eq!(shown.body["display_name"], "Ada L.", "what is absent stays");
@@ -56,7 +57,8 @@ async fn nobody_overwrites_unseen(platform: &Platform) {
     put("*", "Four").await.expect(200);
     put("seven", "Five").await.problem(400, "if_match_invalid");
 
-    let shown = platform.get("/api/profile").by(&ada).after(&put("*", "Six").await.expect(200)).send().await.expect(200);
+    let shown =
+        platform.get("/api/profile").by(&ada).after(&put("*", "Six").await.expect(200)).send().await.expect(200);
     let tag = shown.header("etag").expect("an ETag").to_owned();
     let again = platform.get("/api/profile").by(&ada).header("if-none-match", &tag).send().await.expect(304);
     assert!(again.text.is_empty());
@@ -67,7 +69,8 @@ async fn writers_read_what_they_wrote(platform: &Platform) {
     let ada = platform.somebody_with_profile().await;
     for n in 0..100 {
         let name = format!("Ada {n}");
-        let answer = platform.put("/api/profile").by(&ada).json(json!({ "display_name": name })).send().await.expect(200);
+        let answer =
+            platform.put("/api/profile").by(&ada).json(json!({ "display_name": name })).send().await.expect(200);
         let shown = platform.get("/api/profile").by(&ada).after(&answer).send().await.expect(200);
         assert_eq!(shown.body["display_name"], name);
     }
@@ -90,13 +93,19 @@ async fn a_handle_moves(platform: &Platform) {
     let taken = change(&eve, &old).await.expect(200);
     let page = platform.get(&format!("/u/{old}")).after(&taken).send().await.expect(200);
     assert!(!page.text.contains("countess"), "the old handle is another's now");
-    for (handle, code) in [("ab", "handle_invalid"), ("Upper", "handle_invalid"), ("-dash", "handle_invalid"), ("admin", "handle_reserved")] {
+    for (handle, code) in [
+        ("ab", "handle_invalid"),
+        ("Upper", "handle_invalid"),
+        ("-dash", "handle_invalid"),
+        ("admin", "handle_reserved"),
+    ] {
         change(&ada, handle).await.problem(422, code);
     }
 }
 
 async fn who_sees_it(platform: &Platform) {
-    let (ada, eve, admin) = (platform.somebody_with_profile().await, platform.somebody_with_profile().await, platform.admin().await);
+    let (ada, eve, admin) =
+        (platform.somebody_with_profile().await, platform.somebody_with_profile().await, platform.admin().await);
     let handle = platform.get("/api/profile").by(&ada).send().await.expect(200).text_at("/handle");
     let (page, data) = (format!("/u/{handle}"), format!("/api/profiles/{handle}"));
     let set = |visibility: &str| {

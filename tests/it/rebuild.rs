@@ -30,7 +30,8 @@ async fn rows_come_back_from_the_log() {
     for person in &people {
         platform.get("/api/profile").by(person).send().await.expect(200);
     }
-    let change = platform.put("/api/profile").by(&people[0]).json(json!({ "bio": "afterwards" })).send().await.expect(200);
+    let change =
+        platform.put("/api/profile").by(&people[0]).json(json!({ "bio": "afterwards" })).send().await.expect(200);
     platform.get("/api/profile").by(&people[0]).after(&change).send().await.expect(200);
 }
 
@@ -64,12 +65,9 @@ async fn a_small_town(platform: &Platform) -> Vec<Person> {
 /// Every page and every table beside one, as text.
 async fn everything(system: &System) -> Vec<(String, Vec<Value>)> {
     let mut all = vec![];
-    for (page, key) in [
-        ("user_page", "id"),
-        ("profile_page", "user_id"),
-        ("handle_history", "handle"),
-        ("operations", "id"),
-    ] {
+    for (page, key) in
+        [("user_page", "id"), ("profile_page", "user_id"), ("handle_history", "handle"), ("operations", "id")]
+    {
         all.push((page.to_owned(), system.page(page, key).await));
     }
     assert!(all.iter().all(|(_, rows)| !rows.is_empty()), "something to compare");
@@ -93,7 +91,8 @@ async fn drop_every_schema_but_the_vault(platform: &Platform) {
 
 /// The owner's connection, as the operator of this machine finds it in the data folder.
 pub async fn owner(platform: &Platform) -> PgConnection {
-    let text = std::fs::read_to_string(platform.data().join("running.json")).expect("a running platform says where it is");
+    let text =
+        std::fs::read_to_string(platform.data().join("running.json")).expect("a running platform says where it is");
     let running: Value = serde_json::from_str(&text).expect("JSON");
     let url = running["databases"]["owner"].as_str().expect("the owner's address").to_owned();
     PgConnection::connect(&url).await.expect("the owner may enter")
@@ -105,8 +104,12 @@ async fn rebuilt_while_people_read(platform: &Platform, people: &[Person]) {
     let readers: Vec<_> = people
         .iter()
         .map(|person| {
-            let (stop, client, url, token) =
-                (stop.clone(), platform.client.clone(), format!("{}/api/profile", platform.url), person.access_token.clone());
+            let (stop, client, url, token) = (
+                stop.clone(),
+                platform.client.clone(),
+                format!("{}/api/profile", platform.url),
+                person.access_token.clone(),
+            );
             tokio::spawn(async move {
                 let mut answers = 0;
                 while !stop.load(Ordering::SeqCst) {

@@ -79,7 +79,8 @@ fn nothing_else_in_nats(stranger: &mut Stranger, id: Uuid) {
 
 async fn nothing_else_in_postgres(url: &str) {
     let mut reader = PgConnection::connect(url).await.expect("a person may look");
-    let count: i64 = sqlx::query_scalar("select count(*) from read.user_page").fetch_one(&mut reader).await.expect("rows");
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from read.user_page").fetch_one(&mut reader).await.expect("rows");
     assert_eq!(count, 1);
     for statement in [
         "delete from read.user_page",

@@ -43,7 +43,8 @@ async fn again(folder: tempfile::TempDir, ada: &Person) -> Platform {
     platform.login(&ada.username, PASSWORD).await.expect(200);
     let profile = platform.get("/api/profile").by(ada).send().await.expect(200);
     assert_eq!(profile.body["user_id"], json!(ada.id));
-    let change = platform.put("/api/profile").by(ada).json(json!({ "bio": format!("{:?}", Instant::now()) })).send().await;
+    let change =
+        platform.put("/api/profile").by(ada).json(json!({ "bio": format!("{:?}", Instant::now()) })).send().await;
     change.expect(200);
     platform
 }
@@ -186,10 +187,15 @@ async fn servers_that_die_are_replaced() {
     for server in ["nats-server", "postgres"] {
         let own = descendants(platform.running.pid());
         let all = processes();
-        let child = all.iter().find(|one| own.contains(&one.pid) && one.line.split(' ').next().is_some_and(|name| name.ends_with(server)));
+        let child = all.iter().find(|one| {
+            own.contains(&one.pid) && one.line.split(' ').next().is_some_and(|name| name.ends_with(server))
+        });
         let child = child.unwrap_or_else(|| panic!("no {server} among {own:?}"));
         crate::support::process::signal(child.pid, Signal::KILL);
-        eventually("its death is noticed", async || (!processes().iter().any(|one| one.pid == child.pid)).then_some(())).await;
+        eventually("its death is noticed", async || {
+            (!processes().iter().any(|one| one.pid == child.pid)).then_some(())
+        })
+        .await;
         load.progress(20).await;
     }
     let promises = load.stop().await;

@@ -29,7 +29,12 @@ fn with_secret(name: &str, secret: &str) -> Value {
 async fn the_secret_serves_once(platform: &Platform) -> Person {
     let path = "/api/auth/register-admin";
     platform.post(path).json(registration(&unused_name("root"))).send().await.problem(403, "bootstrap_refused");
-    platform.post(path).json(with_secret(&unused_name("root"), "guessed")).send().await.problem(403, "bootstrap_refused");
+    platform
+        .post(path)
+        .json(with_secret(&unused_name("root"), "guessed"))
+        .send()
+        .await
+        .problem(403, "bootstrap_refused");
     let secret = platform.bootstrap_secret();
     let answer = platform.post(path).json(with_secret("boss", &secret)).send().await.expect(201);
     assert_eq!(answer.body["user"]["roles"], json!(["admin"]));

@@ -39,7 +39,8 @@ async fn video_portal(platform: &Platform) {
     let own = format!("/api/users/{}", person.id);
     let shown = platform.get(&own).by(&person).send().await.expect(200);
     assert_eq!((&shown.body["id"], &shown.body["username"]), (&json!(person.id), &json!(name)));
-    let change = platform.put(&format!("{own}/profile")).by(&person).json(json!({ "name": "Paula" })).send().await.expect(200);
+    let change =
+        platform.put(&format!("{own}/profile")).by(&person).json(json!({ "name": "Paula" })).send().await.expect(200);
     let profile = platform.get(&format!("{own}/profile")).by(&person).after(&change).send().await.expect(200);
     assert_eq!((&profile.body["name"], &profile.body["display_name"]), (&json!("Paula"), &json!("Paula")));
     let preferences = json!({ "preferences": { "theme": "dark", "autoplay": false, "volume": 7 } });
@@ -73,7 +74,8 @@ async fn account_monolith(platform: &Platform) {
     assert_eq!(answer.body["token"], answer.body["access_token"]);
     let person = Person::signed_in(&answer, PASSWORD);
     platform.profile_of(&person).await;
-    let login = platform.post("/api/login").json(json!({ "email": email, "password": PASSWORD })).send().await.expect(200);
+    let login =
+        platform.post("/api/login").json(json!({ "email": email, "password": PASSWORD })).send().await.expect(200);
     let token = login.text_at("/token");
     let profile = platform.get("/api/profile").token(&token).send().await.expect(200);
     assert_eq!((&profile.body["name"], &profile.body["email"]), (&json!("Mona Lith"), &json!(email)));

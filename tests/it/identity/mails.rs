@@ -37,7 +37,10 @@ async fn an_address_is_proven(platform: &Platform) {
     assert!(link.status().is_success(), "{} -> {}", first.link(), link.status());
     let not_yet = platform.events_about(person.id);
     let proven = |kind: &str| kind == "identity.user.email_verified.v1";
-    assert!(!not_yet.iter().any(|entry| proven(entry.kind())), "looking at a link, as mail scanners do, proves nothing");
+    assert!(
+        !not_yet.iter().any(|entry| proven(entry.kind())),
+        "looking at a link, as mail scanners do, proves nothing"
+    );
 
     let verify = |token: String| platform.post("/api/auth/verify-email").json(json!({ "token": token })).send();
     verify("nonsense".to_owned()).await.problem(422, "verification_token_invalid");

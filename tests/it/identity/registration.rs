@@ -94,8 +94,18 @@ async fn passwords_that_are_none(platform: &Platform) {
         .await
         .problem(422, "password_weak");
     platform.post("/api/auth/register").json(json!({ "username": name })).send().await.refused(422);
-    platform.post("/api/auth/register").json(json!({ "username": name, "password": 12345678 })).send().await.refused(422);
-    platform.post("/api/auth/register").json(json!({ "username": name, "password": PASSWORD })).send().await.expect(201);
+    platform
+        .post("/api/auth/register")
+        .json(json!({ "username": name, "password": 12345678 }))
+        .send()
+        .await
+        .refused(422);
+    platform
+        .post("/api/auth/register")
+        .json(json!({ "username": name, "password": PASSWORD }))
+        .send()
+        .await
+        .expect(201);
 }
 
 async fn names_that_look_alike(platform: &Platform) {
@@ -229,10 +239,16 @@ async fn nobody_learns_who_has_an_account() {
         (answer.status, body, answer.header("retry-after").map(str::to_owned))
     };
     let pairs = [
-        ("/api/auth/login", json!({ "username": known.username, "password": "wrong password 1" }),
-            json!({ "username": "nobody-at-all", "password": "wrong password 1" })),
-        ("/api/auth/login", json!({ "email": known.email, "password": "wrong password 1" }),
-            json!({ "email": "nobody@example.org", "password": "wrong password 1" })),
+        (
+            "/api/auth/login",
+            json!({ "username": known.username, "password": "wrong password 1" }),
+            json!({ "username": "nobody-at-all", "password": "wrong password 1" }),
+        ),
+        (
+            "/api/auth/login",
+            json!({ "email": known.email, "password": "wrong password 1" }),
+            json!({ "email": "nobody@example.org", "password": "wrong password 1" }),
+        ),
         ("/api/auth/forgot-password", json!({ "email": known.email }), json!({ "email": "nobody@example.org" })),
         ("/api/auth/resend-verification", json!({ "email": known.email }), json!({ "email": "nobody@example.org" })),
     ];
@@ -243,7 +259,13 @@ async fn nobody_learns_who_has_an_account() {
         assert!(there.0 != 404 && there.0 < 500, "{path}: {there:?}");
     }
     let admin = platform.admin().await;
-    platform.put(&format!("/api/users/{}", known.id)).by(&admin).json(json!({ "status": "suspended" })).send().await.expect(200);
+    platform
+        .put(&format!("/api/users/{}", known.id))
+        .by(&admin)
+        .json(json!({ "status": "suspended" }))
+        .send()
+        .await
+        .expect(200);
     eventually("a suspended person is refused", async || {
         let answer = normal(platform.login(&known.username, PASSWORD).await);
         (answer.0 == 401).then_some(answer)

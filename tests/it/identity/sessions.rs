@@ -96,8 +96,7 @@ async fn a_replay_ends_the_family(platform: &Platform) {
 /// Two tabs refresh at the same moment: nobody is thrown out.
 async fn two_at_once_are_one(platform: &Platform) {
     let person = platform.somebody().await;
-    let (one, two) =
-        tokio::join!(refresh(platform, &person.refresh_token), refresh(platform, &person.refresh_token));
+    let (one, two) = tokio::join!(refresh(platform, &person.refresh_token), refresh(platform, &person.refresh_token));
     let (one, two) = (one.expect(200), two.expect(200));
     let last = if one.text == two.text { one } else { two };
     refresh(platform, &last.text_at("/refresh_token")).await.expect(200);

@@ -53,7 +53,8 @@ fn every_command_has_one_outcome(log: &[Entry], commands: &[Entry], outcomes: &[
         caused.entry(entry.id("causationid")).or_default().push(entry);
     }
     let told: BTreeMap<&str, &Value> = outcomes.iter().map(|one| (one.subject.as_str(), &one.event)).collect();
-    let ids: BTreeSet<Uuid> = commands.iter().filter(|one| one.event["id"].is_string()).map(|one| one.id("id")).collect();
+    let ids: BTreeSet<Uuid> =
+        commands.iter().filter(|one| one.event["id"].is_string()).map(|one| one.id("id")).collect();
     for id in ids {
         let events = caused.remove(&id).unwrap_or_default();
         let outcome = told.get(format!("out.{id}").as_str());
@@ -151,7 +152,11 @@ impl Platform {
     /// The parts of this platform.
     pub fn system(&self) -> System {
         let env = self.env();
-        System { nats: env["NATS_URL"].clone(), seeds: Some(self.data().join("keys/nats")), database: env["DATABASE_URL"].clone() }
+        System {
+            nats: env["NATS_URL"].clone(),
+            seeds: Some(self.data().join("keys/nats")),
+            database: env["DATABASE_URL"].clone(),
+        }
     }
 
     /// Waits until nothing is under way any more.

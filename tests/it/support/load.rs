@@ -140,7 +140,8 @@ impl Promises {
         assert!(self.wrong.is_empty(), "{} wrong answers, the first: {}", self.wrong.len(), self.wrong[0]);
         assert!(!self.accounts.is_empty() && !self.changes.is_empty(), "nothing was promised");
         for person in &self.accounts {
-            let count = log.iter().filter(|e| e.kind() == "identity.user.registered.v1" && e.about() == person.id).count();
+            let count =
+                log.iter().filter(|e| e.kind() == "identity.user.registered.v1" && e.about() == person.id).count();
             assert_eq!(count, 1, "the account {} was promised", person.id);
         }
         for (person, text, version) in &self.changes {

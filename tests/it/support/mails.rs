@@ -34,7 +34,8 @@ impl Platform {
     /// The mails to an address that contain `part`, oldest first.
     pub fn mails(&self, to: &str, part: &str) -> Vec<Mail> {
         let Ok(folder) = fs::read_dir(self.data().join("mail")) else { return vec![] };
-        let mut files: Vec<_> = folder.flatten().filter(|file| file.path().extension().is_some_and(|e| e == "eml")).collect();
+        let mut files: Vec<_> =
+            folder.flatten().filter(|file| file.path().extension().is_some_and(|e| e == "eml")).collect();
         files.sort_by_key(|file| file.metadata().and_then(|data| data.modified()).ok());
         let mails = files.iter().filter_map(|file| fs::read(file.path()).ok()).map(|bytes| read(&bytes));
         mails.filter(|mail| mail.to.contains(to) && mail.text.contains(part)).collect()

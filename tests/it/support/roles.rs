@@ -117,8 +117,13 @@ impl Roles {
         let mut command = reprise();
         command.args(words);
         command.env("NATS_URL", self.log.url()).env("DATABASE_URL", &self.database);
-        command.env("REPRISE_SYNC", "interval").env("REPRISE_RATE_LIMITS", "off").env("REPRISE_PASSWORD_POLICY", "basic");
-        command.env("REPRISE_DATA", self.folder.path()).env("REPRISE_MASTER_KEY_FILE", self.folder.path().join("master.key"));
+        command
+            .env("REPRISE_SYNC", "interval")
+            .env("REPRISE_RATE_LIMITS", "off")
+            .env("REPRISE_PASSWORD_POLICY", "basic");
+        command
+            .env("REPRISE_DATA", self.folder.path())
+            .env("REPRISE_MASTER_KEY_FILE", self.folder.path().join("master.key"));
         command.env("REPRISE_BOOTSTRAP_SECRET", "open sesame for the tests");
         command
     }

@@ -46,7 +46,8 @@ impl System {
 
     /// A connection as the program makes it.
     pub async fn bus(&self, role: &str) -> Bus {
-        let options = Options { url: self.nats.clone(), role: role.to_owned(), seed: self.seed(role), sync: Sync::Interval };
+        let options =
+            Options { url: self.nats.clone(), role: role.to_owned(), seed: self.seed(role), sync: Sync::Interval };
         Bus::connect(&options).await.unwrap_or_else(|error| panic!("{role} cannot connect: {error:#}"))
     }
 
