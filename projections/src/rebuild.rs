@@ -101,7 +101,7 @@ impl<'a> Build<'a> {
         let mut done = vec![];
         for (mut projection, generation) in self.projections()? {
             self.show(&mut *projection, generation).await?;
-            let position = self.writer.positions().find(|(name, _)| *name == projection.name()).map_or(0, |(_, at)| at);
+            let position = self.writer.release(projection.name());
             let (name, messages, took) = (projection.name(), self.messages, self.began.elapsed());
             tracing::info!(projection = name, generation, position, messages, seconds = took.as_secs_f64(), "rebuilt");
             done.push(Rebuilt { name, generation, position, messages, took });

@@ -32,7 +32,7 @@ impl Recorded {
     }
 
     /// Parses the event, so that several projections need not; a fault is kept until someone asks for the event.
-    pub(crate) fn decode(&mut self) {
+    pub fn decode(&mut self) {
         self.event = Some(Message::event(&self.opened).map_err(|fault| describe(&fault)));
     }
 

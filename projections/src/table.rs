@@ -306,7 +306,8 @@ pub fn cell(value: impl ToString) -> Cell<'static> {
     Some(value.to_string().into())
 }
 
-/// A text, or nothing.
+/// A text that a person wrote, or nothing. Postgres cannot keep a NUL, which JSON can.
 pub fn text(value: &Option<String>) -> Cell<'_> {
-    value.as_deref().map(Cow::Borrowed)
+    let value = value.as_deref()?;
+    Some(if value.contains('\0') { value.replace('\0', "\u{fffd}").into() } else { value.into() })
 }

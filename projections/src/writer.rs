@@ -1,15 +1,16 @@
 //! Messages become rows. The rows and the checkpoint of every generation that is written change in one transaction, and
 //! only if nobody else moved the checkpoint meanwhile: a writer that was overtaken changes nothing.
 
+use anyhow::Context;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgPool};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use crate::generation::{drop_kept, schema};
+use crate::generation::{drop_kept, live, schema};
 use crate::log::Batch;
-use crate::projection::Projection;
+use crate::projection::{Projection, named};
 use crate::recorded::Recorded;
 
 /// A batch is written when so many rows changed.
@@ -89,6 +90,20 @@ impl Writer {
         Ok(Writer { pool: pool.clone(), state, members })
     }
 
+    /// Takes over what readers see of these projections, to write to it batch by batch.
+    ///
+    /// # Errors
+    /// A projection is unknown or was never built, or Postgres does not answer.
+    pub async fn live(pool: &PgPool, names: &[&str]) -> anyhow::Result<Writer> {
+        let mut generations = vec![];
+        for name in names {
+            let mut projection = named(name)?;
+            let generation = live(pool, &mut *projection).await?;
+            generations.push((projection, generation.with_context(|| format!("{name} was never built"))?));
+        }
+        Ok(Writer::open(pool, generations, false).await?)
+    }
+
     /// The position from which messages are needed.
     pub fn position(&self) -> u64 {
         self.members.iter().map(|member| member.position).min().unwrap_or(0)
@@ -102,6 +117,13 @@ impl Writer {
     /// How many keys stand still, by projection.
     pub fn stopped(&self) -> impl Iterator<Item = (&'static str, usize)> {
         self.members.iter().map(|member| (member.projection.name(), member.stopped.len()))
+    }
+
+    /// Leaves a projection to others; answers how far it has come.
+    pub(crate) fn release(&mut self, name: &str) -> u64 {
+        let position = self.positions().find(|(member, _)| *member == name).map_or(0, |(_, position)| position);
+        self.members.retain(|member| member.projection.name() != name);
+        position
     }
 
     /// Whether memory holds enough to write it.
@@ -291,7 +313,7 @@ impl Member {
     /// Names the rows that the batch needs; says whether some are not in memory yet.
     fn lacks(&mut self, batch: &[Recorded]) -> bool {
         for one in batch {
-            if one.sequence > self.seen && self.wants(one) {
+            if one.sequence > self.seen && self.wants(one) && !self.stopped.contains_key(one.key()) {
                 self.projection.needs(one);
             }
         }

@@ -1,0 +1,10 @@
+//! Projections on a real Postgres: messages in, rows out. Most tests hold their messages in memory; `feed` reads a real
+//! log.
+
+mod engine;
+mod faults;
+mod feed;
+mod live;
+mod pages;
+mod rights;
+mod world;
