@@ -110,7 +110,7 @@ impl Append<'_> {
         let tail = read::leader_last(calls, EVENTS, &self.of.events()).await?;
         if let Some(tail) = tail.filter(|tail| tail.sequence != self.sequence) {
             let head: EventHead = serde_json::from_slice(&tail.payload)?;
-            let last = self.events.last().map(|event| event.id.as_str());
+            let last = self.events.last().and_then(|event| event.id.as_deref());
             let own = head.causationid == Some(self.cause.id) && last == Some(head.id.to_string().as_str());
             return Ok(Some(if own { Appended::Stored(tail.sequence) } else { Appended::Conflict(tail.sequence) }));
         }

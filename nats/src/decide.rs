@@ -231,7 +231,7 @@ impl Decide {
     /// Stores an outcome unless there is one; answers the one that counts.
     async fn store(&self, outcome: &Outcome) -> Result<Outcome> {
         let json = serde_json::to_vec(outcome)?;
-        let note = Note::new(outcome::subject(outcome.id), outcome.id, Some(0), json);
+        let note = Note::only(outcome::subject(outcome.id), json);
         for attempt in 0..5 {
             let urgent = outcome.status == Status::Rejected;
             let put = self.bus.0.outcomes.put(vec![note.clone()], urgent).await;

@@ -212,8 +212,7 @@ impl Loader {
         let stored = async {
             let text = snapshot_of(of, &loaded)?;
             let sealed = self.bus.keyring().seal(text).await?;
-            let id = format!("{}.{}", of.snapshot(), Uuid::now_v7());
-            put(&self.bus.0.calls, SNAPSHOTS, &[Note::new(of.snapshot(), id, None, sealed)]).await;
+            put(&self.bus.0.calls, SNAPSHOTS, &[Note { expected: None, ..Note::only(of.snapshot(), sealed) }]).await;
             anyhow::Ok(())
         };
         if let Err(error) = stored.await {

@@ -20,7 +20,8 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Note {
     pub(crate) subject: String,
-    pub(crate) id: String,
+    /// The server drops a second message with this id for a while. Not needed where `expected` does the same.
+    pub(crate) id: Option<String>,
     /// The sequence of the last message on the subject: another one means conflict.
     pub(crate) expected: Option<u64>,
     pub(crate) payload: Bytes,
@@ -29,12 +30,19 @@ pub(crate) struct Note {
 
 impl Note {
     pub(crate) fn new(subject: String, id: impl ToString, expected: Option<u64>, payload: impl Into<Bytes>) -> Self {
-        Note { subject, id: id.to_string(), expected, payload: payload.into(), extra: vec![] }
+        Note { subject, id: Some(id.to_string()), expected, payload: payload.into(), extra: vec![] }
+    }
+
+    /// The only message on its subject, ever.
+    pub(crate) fn only(subject: String, payload: impl Into<Bytes>) -> Self {
+        Note { subject, id: None, expected: Some(0), payload: payload.into(), extra: vec![] }
     }
 
     fn headers(&self, stream: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(NATS_MESSAGE_ID, self.id.as_str());
+        if let Some(id) = &self.id {
+            headers.insert(NATS_MESSAGE_ID, id.as_str());
+        }
         headers.insert(NATS_EXPECTED_STREAM, stream);
         headers.insert("Content-Type", "application/cloudevents+json");
         if let Some(expected) = self.expected {
