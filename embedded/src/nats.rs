@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::guard::{Guarded, Spec, absolute, end_leftover, wait_ready};
-use crate::{find, free_port};
+use crate::{find, free_port, is_free};
 
 /// A running nats-server. Dropped: stopped; a scratch one is removed too.
 pub struct Nats {
@@ -110,6 +110,8 @@ impl Nats {
 
     fn spawn(&mut self) -> Result<()> {
         end_leftover(&self.dir.join("pid"), &self.dir);
+        // somebody else's server must not be taken for ours
+        ensure!(is_free(self.port), "port {} is in use by another program", self.port);
         let flag = |name: &str| name.into();
         let args = vec![
             flag("--config"),

@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use lettre::message::header::Date;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
@@ -54,7 +56,9 @@ impl Mailer {
     /// # Errors
     /// The folder cannot be made, or `from` cannot be read.
     pub fn folder(folder: &Path, from: Option<&str>, site: &str) -> Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        // tokens are in these files: they are nobody else's to read
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.with_context(|| format!("cannot make {}", folder.display()))?;
         Self::new(Way::Folder(folder.to_owned()), from, site)
     }
 

@@ -1,0 +1,324 @@
+//! What can be said on the command line. Every flag has an environment name, so that the same words serve people,
+//! containers and scripts.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const AFTER: &str = "\
+Begin with:  reprise up            everything on this machine, with a NATS and a Postgres of its own
+Then:        reprise demo          watch one registration go from request to row
+             eval \"$(reprise env | sed 's/^/export /')\"   addresses and read-only keys for your own tools
+
+Each role can be a process of its own, as often as you like, against NATS_URL and DATABASE_URL.
+Logs: REPRISE_LOG or RUST_LOG (info, debug, nats=trace …). Traces: OTEL_EXPORTER_OTLP_ENDPOINT.";
+
+/// Everything asked is a command, everything that happened is an event, and every row can be rebuilt from the log.
+#[derive(Debug, Parser)]
+#[command(name = "reprise", version, after_help = AFTER, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What this process is.
+    #[command(subcommand)]
+    pub role: Role,
+}
+
+/// The roles of the one binary.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// Run everything in this process
+    Up(Box<Up>),
+    /// Turn HTTP into commands, and rows into HTTP
+    Gateway(Box<Gateway>),
+    /// Decide the commands of one context, and do its reactions and work
+    Service(Box<Service>),
+    /// Turn events into rows
+    Projector(Own),
+    /// Keep what must never be in the log: passwords, sessions, keys of persons
+    Vault(Box<Vault>),
+    /// Make streams and consumers in NATS; refuses to change what exists in ways that lose something
+    Provision(Provision),
+    /// Make schemas, tables and roles in Postgres
+    Migrate(Migrate),
+    /// Say what is wrong, and how to mend it
+    Doctor(Doctor),
+    /// Register somebody, and show from the log what follows
+    Demo(Demo),
+    /// Print addresses and read-only keys of a running `up`, for eval
+    Env(Data),
+    /// Look after what is remembered
+    #[command(subcommand)]
+    Projection(Projection),
+}
+
+/// Where a platform of its own keeps everything.
+#[derive(Args, Clone, Debug)]
+pub struct Data {
+    /// Folder of the platform: its keys, its log, its rows
+    #[arg(long, env = "REPRISE_DATA", default_value = ".reprise", value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+/// When an acknowledged message is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sync {
+    /// Before it is acknowledged
+    Always,
+    /// Within two minutes: a crash of the machine loses what was acknowledged since
+    Interval,
+}
+
+/// Where NATS and Postgres are, and as whom to come there.
+#[derive(Args, Clone, Debug)]
+pub struct Servers {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub data: Data,
+    /// NATS, several addresses separated by commas; without it that of the `up` running on --data
+    #[arg(long, env = "NATS_URL", value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// Postgres; without it that of the `up` running on --data
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The nkey seed to show to NATS
+    #[arg(long, env = "REPRISE_NKEY", value_name = "SEED", hide_env_values = true)]
+    pub nkey: Option<String>,
+    /// Folder with the nkey seed of each role, <role>.seed
+    #[arg(long, env = "REPRISE_KEYS_DIR", value_name = "DIR")]
+    pub keys_dir: Option<PathBuf>,
+    /// What the NATS server was configured to do
+    #[arg(long, env = "REPRISE_SYNC", value_enum, default_value_t = Sync::Always)]
+    pub sync: Sync,
+}
+
+/// A small listener for probes and metrics, in roles that are not the gateway.
+#[derive(Args, Clone, Debug)]
+pub struct Ops {
+    /// Serve /livez, /readyz, /health and /metrics here
+    #[arg(long = "listen", env = "REPRISE_OPS_LISTEN", value_name = "ADDR")]
+    pub ops_listen: Option<SocketAddr>,
+}
+
+/// The servers, and the small listener.
+#[derive(Args, Clone, Debug)]
+pub struct Own {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub servers: Servers,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub ops: Ops,
+}
+
+/// How the edge faces the outside.
+#[derive(Args, Clone, Debug)]
+pub struct Edge {
+    /// Where to listen for HTTP
+    #[arg(long, env = "REPRISE_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDR")]
+    pub listen: String,
+    /// Where people reach it from outside; links begin with it
+    #[arg(long, env = "REPRISE_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Limits on how often one address or account may ask; off only for load tests
+    #[arg(long, env = "REPRISE_RATE_LIMITS", value_enum, default_value_t = Switch::On)]
+    pub rate_limits: Switch,
+    /// Origins whose pages may call with credentials, separated by commas
+    #[arg(long, env = "REPRISE_CORS_ORIGINS", value_delimiter = ',', value_name = "ORIGIN")]
+    pub cors_origins: Vec<String>,
+    /// How many proxies in front add to X-Forwarded-For
+    #[arg(long, env = "REPRISE_TRUSTED_PROXIES", default_value_t = 0, value_name = "N")]
+    pub trusted_proxies: usize,
+}
+
+/// How mails leave.
+#[derive(Args, Clone, Debug)]
+pub struct Mail {
+    /// Mail server, smtp://[user:password@]host[:port][?tls=required] or smtps://…; without one mails are files
+    #[arg(long, env = "REPRISE_SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Sender of mails, like "Reprise <mail@example.org>"
+    #[arg(long, env = "REPRISE_MAIL_FROM", value_name = "MAILBOX")]
+    pub mail_from: Option<String>,
+}
+
+/// What the vault is told.
+#[derive(Args, Clone, Debug)]
+pub struct Secrets {
+    /// File with the master key: 32 bytes in base64
+    #[arg(long, env = "REPRISE_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+    /// The master key itself; prefer the file
+    #[arg(long, env = "REPRISE_MASTER_KEY", value_name = "BASE64", hide_env_values = true)]
+    pub master_key: Option<String>,
+    /// The one-time secret with which the first admin registers
+    #[arg(long, env = "REPRISE_BOOTSTRAP_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub bootstrap_secret: Option<String>,
+    /// Which passwords are accepted: strict also refuses common ones and names, basic wants 8 characters
+    #[arg(long, env = "REPRISE_PASSWORD_POLICY", value_enum, default_value_t = PasswordPolicy::Strict)]
+    pub password_policy: PasswordPolicy,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On
+    On,
+    /// Off
+    Off,
+}
+
+/// Which passwords are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PasswordPolicy {
+    /// Long enough, not common, not a name
+    Strict,
+    /// 8 characters
+    Basic,
+}
+
+/// Which context a service is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Context {
+    /// Accounts and sessions
+    Identity,
+    /// What people show of themselves
+    Profile,
+    /// Mails
+    Notification,
+}
+
+/// `reprise up`.
+#[derive(Args, Clone, Debug)]
+pub struct Up {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub servers: Servers,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub edge: Edge,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub mail: Mail,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub secrets: Secrets,
+    /// Copies that NATS keeps of everything
+    #[arg(long, env = "REPRISE_REPLICAS", default_value_t = 1, value_name = "N")]
+    pub replicas: usize,
+}
+
+/// `reprise gateway`.
+#[derive(Args, Clone, Debug)]
+pub struct Gateway {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub servers: Servers,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub edge: Edge,
+}
+
+/// `reprise service`.
+#[derive(Args, Clone, Debug)]
+pub struct Service {
+    /// Which context
+    #[arg(value_enum)]
+    pub context: Context,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub own: Own,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub mail: Mail,
+    /// Where people reach the platform from outside; links in mails begin with it
+    #[arg(long, env = "REPRISE_PUBLIC_URL", default_value = "http://localhost:3000", value_name = "URL")]
+    pub public_url: String,
+}
+
+/// `reprise vault`.
+#[derive(Args, Clone, Debug)]
+pub struct Vault {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub own: Own,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub secrets: Secrets,
+    /// Slow down who tries passwords; off only for load tests
+    #[arg(long, env = "REPRISE_RATE_LIMITS", value_enum, default_value_t = Switch::On)]
+    pub rate_limits: Switch,
+}
+
+/// `reprise provision`.
+#[derive(Args, Clone, Debug)]
+pub struct Provision {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub servers: Servers,
+    /// Copies that NATS keeps of everything
+    #[arg(long, env = "REPRISE_REPLICAS", default_value_t = 1, value_name = "N")]
+    pub replicas: usize,
+}
+
+/// `reprise migrate`.
+#[derive(Args, Clone, Debug)]
+pub struct Migrate {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub servers: Servers,
+}
+
+/// `reprise doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct Doctor {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub servers: Servers,
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `reprise demo`.
+#[derive(Args, Clone, Debug)]
+pub struct Demo {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub data: Data,
+    /// On a platform of its own, which is gone afterwards
+    #[arg(long)]
+    pub scratch: bool,
+    /// The platform; without it that of the `up` running on --data
+    #[arg(long, env = "REPRISE_URL", value_name = "URL")]
+    pub url: Option<String>,
+    /// Its NATS
+    #[arg(long, env = "NATS_URL", value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// The auditor's nkey seed
+    #[arg(long, env = "NATS_NKEY", value_name = "SEED", hide_env_values = true)]
+    pub nats_nkey: Option<String>,
+    /// Its Postgres, read-only
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+/// `reprise projection`.
+#[derive(Debug, Subcommand)]
+pub enum Projection {
+    /// List what is remembered, and how far behind the log it is
+    Ls {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+        servers: Servers,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build one anew beside the live one, from the whole log, and take its place
+    Rebuild {
+        /// Which: a name, several separated by commas to read the log once, or all
+        name: String,
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+        servers: Servers,
+    },
+}

@@ -1,0 +1,8 @@
+//! The one binary: roles as subcommands. Here things are only put together; what they are is in the other crates.
+
+pub mod cli;
+pub mod connect;
+pub mod data;
+pub mod observe;
+pub mod roles;
+pub mod supervise;

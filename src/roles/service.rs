@@ -1,0 +1,90 @@
+//! A service: the commands, reactions and work of one context.
+
+use anyhow::Result;
+use nats::{Bus, Keyring};
+use notification::{Address, AddressOf, Mailer};
+use projections::{GATEWAY, Reads, user_page};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::cli::{self, Context, Mail};
+use crate::connect::Place;
+use crate::roles::own::Process;
+
+/// Runs one context until told to stop.
+///
+/// # Errors
+/// NATS or Postgres refuse it.
+pub async fn run(args: cli::Service) -> Result<()> {
+    let process = Process::begin(args.context.name(), &args.own)?;
+    let Some(bus) = process.bus(args.context.name()).await? else { return Ok(()) };
+    process.probes(&args.own, &bus, None).await?;
+    let mails = args.own.servers.data.data.join("mail");
+    let service = service(args.context, &process.place, &bus, &args.mail, &mails, &args.public_url).await?;
+    work(bus, service, process.stop).await
+}
+
+/// Does a service's work until `stop`, and ends what was begun.
+///
+/// # Errors
+/// NATS refuses it.
+pub async fn work(bus: Bus, service: kernel::Service, stop: CancellationToken) -> Result<()> {
+    let worked = nats::run_service(bus.clone(), service, stop).await;
+    bus.flushed_close().await;
+    worked
+}
+
+impl Context {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Context::Identity => "identity",
+            Context::Profile => "profile",
+            Context::Notification => "notification",
+        }
+    }
+}
+
+/// What a context contributes. Mails go to the folder `mails` when no server for them is named.
+///
+/// # Errors
+/// A setting about mails cannot be.
+pub async fn service(
+    context: Context,
+    place: &Place,
+    bus: &Bus,
+    mail: &Mail,
+    mails: &Path,
+    site: &str,
+) -> Result<kernel::Service> {
+    Ok(match context {
+        Context::Identity => identity::service(),
+        Context::Profile => profile::service(),
+        Context::Notification => {
+            let mailer = match &mail.smtp_url {
+                Some(url) => Mailer::smtp(url, mail.mail_from.as_deref(), site)?,
+                None => Mailer::folder(mails, mail.mail_from.as_deref(), site)?,
+            };
+            let reads = Reads::connect(&place.database(GATEWAY)?).await?;
+            let mint = notification::from_vault(::vault::Client::new(bus.clone()));
+            notification::service(mailer, mint, address_of(reads, bus.keyring().clone()))
+        }
+    })
+}
+
+/// The address is on the user's page, sealed.
+fn address_of(reads: Reads, keyring: Keyring) -> AddressOf {
+    Arc::new(move |person| {
+        let (reads, keyring) = (reads.clone(), keyring.clone());
+        Box::pin(async move { look_up(&reads, &keyring, person).await })
+    })
+}
+
+async fn look_up(reads: &Reads, keyring: &Keyring, person: Uuid) -> Result<Address> {
+    let Some(user) = user_page::get(reads, person).await? else { return Ok(Address::NotYet) };
+    let Some(sealed) = user.email_sealed else { return Ok(Address::Nowhere) };
+    let opened = keyring.open_text(&[sealed]).await?.pop().flatten();
+    Ok(opened.map_or(Address::Nowhere, |email| Address::Known { email, name: user.username }))
+}

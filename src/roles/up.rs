@@ -1,0 +1,380 @@
+//! Everything in one process: a NATS and a Postgres of its own as children, and every role beside each other, each
+//! with its own connection and rights, as if they were on different machines.
+
+use ::vault::MasterKey;
+use anyhow::{Context, Result, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use nkeys::KeyPair;
+use projections::{GATEWAY, PROJECTOR, READER, Reads, RolePasswords, VAULT, user_page};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{self, Context as Service, Sync};
+use crate::connect::{Databases, OWNER, Place, Seeds, shown};
+use crate::data::{Folder, Held, Running};
+use crate::observe::{self, Observed};
+use crate::roles::page::Page;
+use crate::roles::{gateway, migrate, projector, provision, service, vault};
+use crate::supervise::{self, Kept, keep};
+
+/// How long the whole may take to be ready before something must be wrong.
+const READY: Duration = Duration::from_secs(60);
+/// How long roles may take to end what they began.
+const DRAIN: Duration = Duration::from_secs(8);
+/// The same for requests under way.
+const DRAIN_HTTP: Duration = Duration::from_secs(12);
+
+/// Runs everything until told to stop.
+///
+/// # Errors
+/// Something is missing, in use or not allowed: what, where, and what to do.
+pub async fn run(args: cli::Up) -> Result<()> {
+    let began = Instant::now();
+    let observed = observe::begin("up")?;
+    let stop = supervise::stop_on_signal()?;
+    refuse_read_only(args.servers.database_url.as_deref())?;
+    let held = Folder::hold(&args.servers.data.data)?;
+    let listener = gateway::listen(&args.edge.listen).await?;
+    let (servers, place) = tokio::select! {
+        started = start_servers(&args, &held.folder) => started?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let ready = tokio::select! {
+        ready = prepare(&args, &place) => ready,
+        () = stop.cancelled() => Ok(()),
+    };
+    let served = match ready {
+        Ok(()) => serve(&args, &held, &servers, &place, listener, &observed, stop, began).await,
+        Err(error) => Err(error),
+    };
+    held.gone();
+    // stopping a server waits for its process
+    tokio::task::spawn_blocking(move || drop(servers)).await?;
+    tracing::info!("stopped");
+    served
+}
+
+/// After `eval "$(reprise env)"` the shell names a database that nobody can write to.
+fn refuse_read_only(database_url: Option<&str>) -> Result<()> {
+    let reader = database_url.is_some_and(|url| url.contains(READER));
+    ensure!(
+        !reader,
+        "DATABASE_URL is the read-only address that `reprise env` prints; `up` would use it instead of a Postgres of its own\n  \
+         unset DATABASE_URL and NATS_URL in this shell"
+    );
+    Ok(())
+}
+
+/// The servers of its own, and what is to be said about them.
+struct Servers {
+    _nats: Option<Kept>,
+    _postgres: Option<Kept>,
+    postgres_home: Option<PathBuf>,
+    auditor: Option<String>,
+    databases: BTreeMap<String, String>,
+}
+
+async fn start_servers(args: &cli::Up, folder: &Folder) -> Result<(Servers, Place)> {
+    let (nats, postgres) = tokio::try_join!(start_nats(args, folder), start_postgres(args, folder))?;
+    let (nats_url, seeds, nats) = nats;
+    let (databases, postgres) = postgres;
+    let elsewhere = |server: &embedded::Postgres| (!server.home().starts_with(folder.path(""))).then(|| server.home().to_owned());
+    let auditor = match &seeds {
+        Seeds::Folder(seeds) => std::fs::read_to_string(seeds.join("auditor.seed")).ok().map(|seed| seed.trim().to_owned()),
+        _ => None,
+    };
+    let servers = Servers {
+        postgres_home: postgres.as_ref().and_then(elsewhere),
+        _nats: nats.map(Kept::new),
+        _postgres: postgres.map(Kept::new),
+        auditor,
+        databases: databases.clone(),
+    };
+    Ok((servers, Place::new(nats_url, args.servers.sync.into(), seeds, Databases::Each(databases))))
+}
+
+/// The NATS that is given, or one of its own with a user for each role.
+async fn start_nats(args: &cli::Up, folder: &Folder) -> Result<(String, Seeds, Option<embedded::Nats>)> {
+    if let Some(url) = &args.servers.nats_url {
+        let seeds = match (&args.servers.keys_dir, &args.servers.nkey) {
+            (Some(folder), _) => Seeds::Folder(folder.clone()),
+            (None, Some(seed)) => Seeds::One(seed.clone()),
+            (None, None) => Seeds::None,
+        };
+        return Ok((url.clone(), seeds, None));
+    }
+    let keys = folder.nkeys(nats::accounts::roles())?;
+    let public = |(role, pair): (String, KeyPair)| (role, pair.public_key());
+    let settings = nats::accounts::ServerSettings {
+        listen: None,
+        name: "reprise".into(),
+        store_dir: None,
+        monitor: None,
+        sync: args.servers.sync.into(),
+        max_file_store: 64 << 30,
+        cluster: None,
+    };
+    let config = nats::accounts::server_config(&keys.into_iter().map(public).collect(), &settings);
+    let (folder, seeds) = (folder.clone(), Seeds::Folder(folder.path("keys/nats")));
+    let server = tokio::task::spawn_blocking(move || {
+        on_a_free_port(folder.ports().nats, |port| {
+            let server = embedded::Nats::start_on(&folder.make("nats")?, port, &config)?;
+            folder.remember_ports(|ports| ports.nats = Some(port))?;
+            Ok(server)
+        })
+    })
+    .await??;
+    Ok((server.url.clone(), seeds, Some(server)))
+}
+
+/// The addresses of Postgres by role, and the server if it is our own.
+async fn start_postgres(args: &cli::Up, folder: &Folder) -> Result<(BTreeMap<String, String>, Option<embedded::Postgres>)> {
+    if let Some(url) = &args.servers.database_url {
+        // whoever comes there takes on each role; only for looking there is an address of its own
+        let reader = format!("{url}{}options=-c%20role%3D{READER}", if url.contains('?') { "&" } else { "?" });
+        let mut urls: BTreeMap<String, String> =
+            [OWNER, GATEWAY, PROJECTOR, VAULT].map(|role| (role.to_owned(), url.clone())).into();
+        urls.insert(READER.into(), reader);
+        return Ok((urls, None));
+    }
+    let password = folder.secret("postgres.password", word)?;
+    let owner = password.clone();
+    let at = folder.clone();
+    let server = tokio::task::spawn_blocking(move || {
+        on_a_free_port(at.ports().postgres, |port| {
+            let settings = embedded::Settings {
+                port: Some(port),
+                password: Some(password.clone()),
+                durability: embedded::Durability::Safe,
+                // what a statement was about must not end in the server's log
+                extra: ["max_connections=200", "log_error_verbosity=terse", "log_min_error_statement=panic", "max_wal_size=2GB"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            };
+            let server = embedded::Postgres::start(&at.path("postgres"), settings)?;
+            at.remember_ports(|ports| ports.postgres = Some(port))?;
+            Ok(server)
+        })
+    })
+    .await??;
+    let address = |user: &str, password: &str| format!("postgres://{user}:{password}@127.0.0.1:{}/postgres", server.port);
+    let mut urls = BTreeMap::from([(OWNER.to_owned(), address("postgres", &owner))]);
+    for role in [GATEWAY, PROJECTOR, VAULT, READER] {
+        let password = folder.secret(&format!("{role}.password"), word)?;
+        urls.insert(role.to_owned(), address(role, &password));
+    }
+    folder.write_secret("keys/postgres", &urls[OWNER])?;
+    Ok((urls, Some(server)))
+}
+
+/// Starts on the port of last time, or on another when somebody else took that one meanwhile.
+fn on_a_free_port<T>(last: Option<u16>, start: impl Fn(u16) -> Result<T>) -> Result<T> {
+    let mut port = last.unwrap_or_else(embedded::free_port);
+    for _ in 0..5 {
+        match start(port) {
+            Err(error) if !embedded::is_free(port) => {
+                tracing::warn!(port, error = format!("{error:#}"), "the port is taken, another one is used");
+                port = embedded::free_port();
+            }
+            other => return other,
+        }
+    }
+    start(port)
+}
+
+/// A secret of 256 bits that is harmless in an address.
+fn word() -> Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("the system has no randomness")?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Streams, consumers, schemas, tables, roles.
+async fn prepare(args: &cli::Up, place: &Place) -> Result<()> {
+    let password = |role: &str| -> Option<String> {
+        let url = place.database(role).ok()?;
+        // only with a Postgres of its own does each role come with its own password
+        args.servers.database_url.is_none().then(|| url.split([':', '@']).nth(2).map(str::to_owned))?
+    };
+    let passwords = RolePasswords {
+        projector: password(PROJECTOR),
+        gateway: password(GATEWAY),
+        vault: password(VAULT),
+        reader: password(READER),
+    };
+    let owner = place.database(OWNER)?;
+    let (_, report) = tokio::try_join!(migrate::make(&owner, &passwords), provision::make(place, args.replicas))?;
+    for name in report.made {
+        tracing::info!(name, "made");
+    }
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of the one process meet here and nowhere else")]
+async fn serve(
+    args: &cli::Up,
+    held: &Held,
+    servers: &Servers,
+    place: &Place,
+    listener: TcpListener,
+    observed: &Observed,
+    stop: CancellationToken,
+    began: Instant,
+) -> Result<()> {
+    let mut args = args.clone();
+    let folder = &held.folder;
+    let secret = folder.secret("bootstrap.secret", word)?;
+    args.secrets.bootstrap_secret.get_or_insert_with(|| secret.clone());
+    let master = match vault::master(&args.secrets)? {
+        Some(given) => given,
+        None => MasterKey::from_base64(&folder.secret("master.key", || Ok(MasterKey::generate().expose().to_owned()))?)?,
+    };
+    let behind = CancellationToken::new();
+    let mut roles = start_roles(&args, folder, place, master, &behind).await?;
+    let address = listener.local_addr()?;
+    let edge = gateway::serve(place, &args.edge, listener, observed.metrics.clone(), stop.clone());
+    let announce = announce(&args, held, servers, place, address, began);
+    tokio::pin!(edge);
+    let served = tokio::select! {
+        served = &mut edge => served,
+        announced = announce => match announced {
+            Ok(()) => drain(&mut edge, &stop).await,
+            Err(error) => { stop.cancel(); Err(error) }
+        },
+    };
+    stop.cancel();
+    behind.cancel();
+    let drained = tokio::time::timeout(DRAIN, async { while roles.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!("some roles did not end in time");
+        roles.abort_all();
+    }
+    served
+}
+
+/// Serves on until told to stop, and then not for ever.
+async fn drain(edge: impl Future<Output = Result<()>>, stop: &CancellationToken) -> Result<()> {
+    tokio::pin!(edge);
+    tokio::select! {
+        served = &mut edge => return served,
+        () = stop.cancelled() => {}
+    }
+    tokio::time::timeout(DRAIN_HTTP, edge).await.unwrap_or_else(|_| {
+        tracing::warn!("some requests did not end in time");
+        Ok(())
+    })
+}
+
+/// Every role but the gateway, each starting again by itself when it fails.
+async fn start_roles(
+    args: &cli::Up,
+    folder: &Folder,
+    place: &Place,
+    master: MasterKey,
+    stop: &CancellationToken,
+) -> Result<JoinSet<()>> {
+    let mut roles = JoinSet::new();
+    let config = vault::config(master, &args.secrets, args.edge.rate_limits);
+    let (at, until) = (place.clone(), stop.clone());
+    roles.spawn(keep("vault", stop.clone(), move || {
+        let (at, config, until) = (at.clone(), config.clone(), until.clone());
+        async move {
+            let (pool, bus) = vault::connect(&at, &config).await?;
+            vault::work(pool, bus, config, until).await
+        }
+    }));
+    let (at, until) = (place.clone(), stop.clone());
+    roles.spawn(keep("projector", stop.clone(), move || {
+        let (at, until) = (at.clone(), until.clone());
+        async move { projector::work(&at, at.bus("projector").await?, until).await }
+    }));
+    for context in [Service::Identity, Service::Profile, Service::Notification] {
+        let (at, until, mail) = (place.clone(), stop.clone(), args.mail.clone());
+        let (mails, site) = (folder.path("mail"), gateway::public_url(&args.edge));
+        roles.spawn(keep(context.name(), stop.clone(), move || {
+            let (at, until, mail, mails, site) = (at.clone(), until.clone(), mail.clone(), mails.clone(), site.clone());
+            async move {
+                let bus = at.bus(context.name()).await?;
+                let service = service::service(context, &at, &bus, &mail, &mails, &site).await?;
+                service::work(bus, service, until).await
+            }
+        }));
+    }
+    Ok(roles)
+}
+
+/// Waits until commands can be taken and reads are fresh; then says how everything is reached.
+async fn announce(
+    args: &cli::Up,
+    held: &Held,
+    servers: &Servers,
+    place: &Place,
+    address: std::net::SocketAddr,
+    began: Instant,
+) -> Result<()> {
+    // what listens on every address is asked on this machine's own
+    let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
+    let host = if address.is_ipv6() && host.contains(':') { format!("[{host}]") } else { host };
+    let local = format!("http://{host}:{}", address.port());
+    wait_ready(&local).await?;
+    let running = Running {
+        url: local,
+        nats_url: place.nats_url.clone(),
+        databases: servers.databases.clone(),
+        auditor: servers.auditor.clone(),
+        sync: if args.servers.sync == Sync::Interval { "interval" } else { "always" }.into(),
+    };
+    held.announce(&running)?;
+    let secret = unused_secret(&held.folder, place).await;
+    let mails = mails(args, &held.folder.path("mail"));
+    let page = Page {
+        url: &gateway::public_url(&args.edge),
+        data: &args.servers.data.data,
+        nats_url: &shown(&place.nats_url),
+        postgres: &shown(&running.databases[READER]),
+        postgres_home: servers.postgres_home.as_deref(),
+        mails: &mails,
+        secret: secret.as_deref(),
+        interval: args.servers.sync == Sync::Interval,
+        took: began.elapsed().as_secs_f64(),
+    };
+    println!("{}", page.text());
+    // from here on there is only serving
+    std::future::pending().await
+}
+
+async fn wait_ready(url: &str) -> Result<()> {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
+    let deadline = Instant::now() + READY;
+    let mut said = String::from("no answer");
+    while Instant::now() < deadline {
+        match client.get(format!("{url}/readyz")).send().await {
+            Ok(answer) if answer.status().is_success() => return Ok(()),
+            Ok(answer) => said = answer.text().await.unwrap_or_default(),
+            Err(error) => said = error.to_string(),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tracing::warn!(readyz = said, "not ready after a minute, still trying");
+    Ok(())
+}
+
+/// The one-time secret, while there is no admin.
+async fn unused_secret(folder: &Folder, place: &Place) -> Option<String> {
+    let reads = Reads::connect(&place.database(GATEWAY).ok()?).await.ok()?;
+    let admins = user_page::Search { role: Some("admin".into()), limit: 1, ..Default::default() };
+    let none = user_page::search(&reads, &admins).await.is_ok_and(|admins| admins.is_empty());
+    none.then(|| folder.secret("bootstrap.secret", word).ok())?
+}
+
+fn mails(args: &cli::Up, folder: &Path) -> String {
+    match &args.mail.smtp_url {
+        Some(url) => format!("sent over {}", shown(url)),
+        None => format!("written to {}/*.eml (REPRISE_SMTP_URL sends them)", folder.display()),
+    }
+}
