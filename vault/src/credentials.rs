@@ -10,7 +10,7 @@ use crate::api::*;
 use crate::crypto::{self, Key, mac};
 use crate::hash::Busy;
 use crate::outbox::{self, Cause, any_command};
-use crate::sessions::{Beginning, Which};
+use crate::sessions::{Beginning, Which, roles};
 use crate::vault::{Origin, Vault};
 use crate::{Secret, Weakness, names, persons};
 
@@ -123,6 +123,11 @@ impl Vault {
         Ok(sqlx::query_as(statement).bind(&name[..]).fetch_optional(&self.pool).await?)
     }
 
+    /// One name for all the names of an account, for counting what nobody outside can see.
+    fn one_name(&self, name: [u8; 32], account: &Option<Account>) -> [u8; 32] {
+        account.as_ref().map_or(name, |account| mac(&self.keys.login, &[b"user", account.person.as_bytes()]))
+    }
+
     /// Refuses, and says so to the log if there is an account; without one the same is written and says nothing.
     async fn refuse(
         &self,
@@ -131,7 +136,7 @@ impl Vault {
         right: bool,
         now: DateTime<Utc>,
     ) -> anyhow::Result<SigningIn> {
-        let worth = self.throttle.may_record(name, now);
+        let worth = self.throttle.may_record(self.one_name(name, &account), now);
         let reason = if right { LoginFailure::Suspended } else { LoginFailure::WrongPassword };
         let message = account.filter(|_| worth).map(|account| {
             let command = Command::RecordLoginFailure { reason };
@@ -139,7 +144,7 @@ impl Vault {
         });
         let mut db = self.pool.acquire().await?;
         outbox::write(&mut db, &[message.transpose()?]).await?;
-        self.said.notify_one();
+        self.written();
         Ok(SigningIn::Refused)
     }
 
@@ -161,24 +166,18 @@ impl Vault {
         let Some(wrapped) = &account.wrapped else { return Ok(SigningIn::Refused) };
         let key = persons::unwrap(&self.keys.kek, account.person, wrapped)?;
         let mut tx = self.pool.begin().await?;
-        // holds off a change of password, which ends every session it can see
-        let same: Option<bool> = sqlx::query_scalar(
-            "select true from vault.account where person = $1 and hash = $2 and not suspended for share",
-        )
-        .bind(account.person)
-        .bind(&account.hash)
-        .fetch_optional(&mut *tx)
-        .await?;
-        if same.is_none() {
-            return Ok(SigningIn::Refused);
-        }
+        // holds off a change of password or a suspension, which end every session they can see
+        let statement = "select array(select role from vault.role where person = a.person and held order by role)
+                         from vault.account a where person = $1 and hash = $2 and not suspended for share";
+        let query = sqlx::query_scalar(statement).bind(account.person).bind(&account.hash);
+        let held: Option<Vec<String>> = query.fetch_optional(&mut *tx).await?;
+        let Some(held) = held else { return Ok(SigningIn::Refused) };
         let (id, person, cause) = (crypto::random_id(), account.person, Cause::by(account.person));
-        self.begin(&mut tx, Beginning { id, person, method: Method::Password, origin, key, cause }).await?;
-        let statement = "select id, person, started_at, generation, issued_at, key_id from vault.session where id = $1";
-        let row = sqlx::query_as(statement).bind(id).fetch_one(&mut *tx).await?;
+        let row = self.begin(&mut tx, Beginning { id, person, method: Method::Password, origin, key, cause }).await?;
+        let row = row.expect("a random id is new");
         tx.commit().await?;
-        self.said.notify_one();
-        self.signed_in(&row).await
+        self.written();
+        self.signed_in(&row, roles(held)?)
     }
 
     /// Replaces the password of somebody who is signed in and knows it.
@@ -280,7 +279,7 @@ impl Vault {
         let message = outbox::message(any_command(), person, now, cause, command);
         outbox::write(&mut tx, &[Some(serde_json::to_vec(&message)?)]).await?;
         tx.commit().await?;
-        self.said.notify_one();
+        self.written();
         Ok(true)
     }
 
@@ -288,14 +287,14 @@ impl Vault {
     pub async fn forgot(&self, question: Forgot) -> anyhow::Result<()> {
         let (now, name) = (self.config.now(), self.login_name(question.identifier.expose()));
         let account = self.find_account(&name).await?;
-        let due = self.throttle.may_mail(name, now);
+        let due = self.throttle.may_mail(self.one_name(name, &account), now);
         let message = account.filter(|account| due && !account.suspended).map(|account| {
             let command = Command::RequestPasswordReset {};
             serde_json::to_vec(&outbox::message(any_command(), account.person, now, Cause::default(), command))
         });
         let mut db = self.pool.acquire().await?;
         outbox::write(&mut db, &[message.transpose()?]).await?;
-        self.said.notify_one();
+        self.written();
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use events::{Event, Message, Personal};
 use kernel::{Done, Service};
 use nats::Bus;
 use sqlx::PgConnection;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
@@ -31,6 +32,16 @@ pub(crate) fn service(vault: Arc<Vault>, bus: Bus) -> Service {
     Service::new("vault").works("follow", Arc::new(worker))
 }
 
+/// What is known of somebody whose registration the log tells.
+#[derive(sqlx::FromRow)]
+struct Known {
+    wrapped: Option<Vec<u8>>,
+    active: bool,
+    names: Vec<Vec<u8>>,
+    /// Held since the registration; a later version is a later word of the log.
+    roles: Vec<String>,
+}
+
 impl Vault {
     /// # Errors
     /// The database; the event comes again.
@@ -41,7 +52,7 @@ impl Vault {
         match body {
             UserEvent::Registered { username, email, roles, .. } => {
                 let logins = [username, email].into_iter().flatten().filter_map(Personal::open);
-                self.follow_registered(person, logins.map(|name| names::normal(name)).collect(), roles).await
+                self.follow_registered(person, logins.map(|name| names::normal(name)).collect(), roles, cause).await
             }
             UserEvent::Suspended { .. } => self.follow_status(person, true, version, cause).await,
             UserEvent::Reactivated {} => self.follow_status(person, false, version, cause).await,
@@ -52,45 +63,42 @@ impl Vault {
         }
     }
 
-    async fn follow_registered(&self, person: Uuid, logins: Vec<String>, roles: &[Role]) -> anyhow::Result<()> {
-        let mut tx = self.pool.begin().await?;
-        let statement = "select p.wrapped from vault.account a join vault.person p on p.id = a.person
-                         where a.person = $1 for update of a";
-        let account: Option<Option<Vec<u8>>> =
-            sqlx::query_scalar(statement).bind(person).fetch_optional(&mut *tx).await?;
+    /// Most often nothing is left to do: the first session has done it. Where the two differ, the log is right.
+    async fn follow_registered(
+        &self,
+        person: Uuid,
+        logins: Vec<String>,
+        roles: &[Role],
+        cause: Cause,
+    ) -> anyhow::Result<()> {
+        let statement = "select p.wrapped, a.active_at is not null as active,
+                                array(select name from vault.login where person = a.person) as names,
+                                array(select role from vault.role where person = a.person and held and version = 1) as roles
+                         from vault.account a join vault.person p on p.id = a.person where a.person = $1";
+        let known: Option<Known> = sqlx::query_as(statement).bind(person).fetch_optional(&self.pool).await?;
         // not made here, or erased since
-        let Some(Some(wrapped)) = account else { return Ok(()) };
+        let Some(Known { wrapped: Some(wrapped), active, names, roles: held }) = known else { return Ok(()) };
+        let hashed: BTreeSet<Vec<u8>> = logins.iter().map(|name| self.login_name(name).to_vec()).collect();
+        let role_names = roles.iter().map(role_name).collect::<Result<BTreeSet<_>, _>>()?;
+        let named = logins.is_empty() || hashed == names.into_iter().collect();
+        let too_much = held.iter().any(|role| !role_names.contains(role));
+        if active && named && !too_much && held.len() == role_names.len() {
+            return Ok(());
+        }
+        let mut tx = self.pool.begin().await?;
         activate(&mut tx, person, self.config.now(), roles).await?;
-        if !logins.is_empty() {
+        if !named {
             let key = persons::unwrap(&self.keys.kek, person, &wrapped)?;
-            self.rename(&mut tx, person, &logins, seal_names(&key, person, &logins)?).await?;
+            rename(&mut tx, person, hashed.into_iter().collect(), seal_names(&key, person, &logins)?).await?;
+        }
+        if too_much {
+            let statement = "update vault.role set held = false where person = $1 and version = 1 and role <> all($2)";
+            let role_names: Vec<_> = role_names.into_iter().collect();
+            sqlx::query(statement).bind(person).bind(role_names).execute(&mut *tx).await?;
+            self.end(&mut tx, person, Which::All, EndReason::Revoked, cause).await?;
         }
         tx.commit().await?;
-        nats::crash::point("vault.followed");
-        Ok(())
-    }
-
-    /// What the log says the names are counts more than what was said when the credential was made.
-    async fn rename(
-        &self,
-        db: &mut PgConnection,
-        person: Uuid,
-        logins: &[String],
-        sealed: Vec<u8>,
-    ) -> anyhow::Result<()> {
-        let hashed: Vec<Vec<u8>> = logins.iter().map(|name| self.login_name(name).to_vec()).collect();
-        sqlx::query("delete from vault.login where person = $1 and name <> all($2)")
-            .bind(person)
-            .bind(&hashed)
-            .execute(&mut *db)
-            .await?;
-        let statement = "insert into vault.login (name, person) select distinct unnest($2::bytea[]), $1::uuid on conflict do nothing";
-        sqlx::query(statement).bind(person).bind(&hashed).execute(&mut *db).await?;
-        sqlx::query("update vault.account set names = $2 where person = $1")
-            .bind(person)
-            .bind(sealed)
-            .execute(db)
-            .await?;
+        self.written();
         Ok(())
     }
 
@@ -103,7 +111,7 @@ impl Vault {
             self.end(&mut tx, person, Which::All, EndReason::Suspended, cause).await?;
         }
         tx.commit().await?;
-        self.said.notify_one();
+        self.written();
         Ok(())
     }
 
@@ -126,7 +134,7 @@ impl Vault {
             self.end(&mut tx, person, Which::All, EndReason::Revoked, cause).await?;
         }
         tx.commit().await?;
-        self.said.notify_one();
+        self.written();
         Ok(())
     }
 
@@ -139,7 +147,7 @@ impl Vault {
                          on conflict (id) do update set wrapped = null";
         sqlx::query(statement).bind(person).execute(&mut *tx).await?;
         tx.commit().await?;
-        self.said.notify_one();
+        self.written();
         self.forgotten(bus, person);
         Ok(())
     }
@@ -162,4 +170,14 @@ impl Vault {
         gone.into_iter().for_each(|person| self.forgotten(bus, person));
         Ok(())
     }
+}
+
+/// What the log says the names are counts more than what was said when the credential was made.
+async fn rename(db: &mut PgConnection, person: Uuid, hashed: Vec<Vec<u8>>, sealed: Vec<u8>) -> anyhow::Result<()> {
+    let statement = "with gone as (delete from vault.login where person = $1 and name <> all($2)),
+                          named as (update vault.account set names = $3 where person = $1 returning person)
+                     insert into vault.login (name, person) select unnest($2::bytea[]), person from named
+                     on conflict do nothing";
+    sqlx::query(statement).bind(person).bind(hashed).bind(sealed).execute(db).await?;
+    Ok(())
 }

@@ -55,7 +55,7 @@ impl Vault {
             outbox::write(&mut tx, &[Some(serde_json::to_vec(&message)?)]).await?;
         }
         tx.commit().await?;
-        self.said.notify_one();
+        self.written();
         Ok(VerifyingEmail::Verified { user, command })
     }
 }

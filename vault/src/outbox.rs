@@ -75,6 +75,12 @@ pub(crate) async fn write(db: &mut PgConnection, messages: &[Option<Vec<u8>>]) -
 }
 
 impl Vault {
+    /// Something was written and committed: it can be sent.
+    pub fn written(&self) {
+        nats::crash::point("vault.written");
+        self.said.notify_one();
+    }
+
     /// The command as it is written: personal fields sealed. `None` when its person is erased.
     ///
     /// # Errors
@@ -124,6 +130,9 @@ async fn relay_some(pool: &PgPool, bus: &Bus) -> anyhow::Result<usize> {
     let statement = "select id, message from vault.outbox order by id limit $1 for update skip locked";
     let rows: Vec<(i64, Option<Vec<u8>>)> =
         sqlx::query_as(statement).bind(AT_ONCE as i64).fetch_all(&mut *tx).await.context("reading the outbox")?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
     let results = join_all(rows.iter().map(|(_, message)| send(bus, message.as_deref()))).await;
     nats::crash::point("vault.relayed");
     let sent: Vec<i64> = rows.iter().zip(&results).filter(|(_, sent)| sent.is_ok()).map(|((id, _), _)| *id).collect();

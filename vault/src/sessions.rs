@@ -39,6 +39,7 @@ struct Found {
     ended_at: Option<DateTime<Utc>>,
     client: Vec<u8>,
     wrapped: Option<Vec<u8>>,
+    roles: Vec<String>,
 }
 
 impl Found {
@@ -54,8 +55,7 @@ fn expires(row: &Row) -> DateTime<Utc> {
 impl Vault {
     /// Signs in a person who has just registered. The session's id comes from the command, so asking again finds it.
     pub async fn start_session(&self, question: StartSession) -> anyhow::Result<SigningIn> {
-        let session = Uuid::new_v5(&question.command, b"session");
-        let origin = Origin::of(&question.agent, &question.address);
+        let (now, session) = (self.config.now(), Uuid::new_v5(&question.command, b"session"));
         let mut tx = self.pool.begin().await?;
         let account: Option<(Option<DateTime<Utc>>, Option<Vec<u8>>)> = sqlx::query_as(
             "select a.active_at, p.wrapped from vault.account a join vault.person p on p.id = a.person
@@ -68,66 +68,56 @@ impl Vault {
         let Some((active_at, Some(wrapped))) = account else { return Ok(SigningIn::Refused) };
         if active_at.is_none() {
             // the log knows the account already, this vault does not yet
-            activate(&mut tx, question.user, self.config.now(), &question.roles).await?;
+            activate(&mut tx, question.user, now, &question.roles).await?;
         }
         let key = persons::unwrap(&self.keys.kek, question.user, &wrapped)?;
+        let origin = Origin::of(&question.agent, &question.address);
         let cause = Cause { message: Some((question.command, question.command)), by: Some(question.user) };
         let (person, method) = (question.user, Method::Registration);
         self.begin(&mut tx, Beginning { id: session, person, method, origin, key, cause }).await?;
         tx.commit().await?;
-        nats::crash::point("vault.session_started");
-        self.said.notify_one();
-        self.renew_first(session).await?;
-        match self.find(session).await? {
-            Some(found) if found.is_open(self.config.now()) => self.signed_in(&found.row).await,
-            _ => Ok(SigningIn::Refused),
+        self.written();
+        match self.find(session).await?.filter(|found| found.is_open(now)) {
+            Some(found) => self.signed_in(&self.renewed(found.row, now).await?, roles(found.roles)?),
+            None => Ok(SigningIn::Refused),
         }
     }
 
     /// A session that was never refreshed and is asked for when its access token has expired gets another one.
-    async fn renew_first(&self, session: Uuid) -> anyhow::Result<()> {
-        let now = self.config.now();
-        let statement = "update vault.session set issued_at = $2, key_id = $3
-                         where id = $1 and generation = 0 and ended_at is null and issued_at <= $4 and issued_at > $5";
-        sqlx::query(statement)
-            .bind(session)
-            .bind(now)
-            .bind(&self.signer.current(now).id)
-            .bind(now - ACCESS_LIFE)
-            .bind(now - IDLE)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+    async fn renewed(&self, row: Row, now: DateTime<Utc>) -> anyhow::Result<Row> {
+        if row.generation > 0 || row.issued_at + ACCESS_LIFE > now {
+            return Ok(row);
+        }
+        let statement = "update vault.session set issued_at = $3, key_id = $4
+                         where id = $1 and issued_at = $2 and generation = 0 and ended_at is null";
+        let key_id = self.signer.current(now).id.clone();
+        let query = sqlx::query(statement).bind(row.id).bind(row.issued_at).bind(now).bind(&key_id);
+        let done = query.execute(&self.pool).await?;
+        // whoever was quicker has the newer tokens; these are as good as before
+        Ok(if done.rows_affected() == 1 { Row { issued_at: now, key_id, ..row } } else { row })
     }
 
-    /// Writes a session and what is said about it; one that exists is left as it is.
-    pub async fn begin(&self, db: &mut PgConnection, new: Beginning) -> anyhow::Result<()> {
+    /// Writes a session and what is said about it; `None` when it exists, which leaves it as it is.
+    pub async fn begin(&self, db: &mut PgConnection, new: Beginning) -> anyhow::Result<Option<Row>> {
         let now = self.config.now();
         let client = crypto::seal(&new.key, new.id.as_bytes(), &serde_json::to_vec(&new.origin)?);
+        let key_id = self.signer.current(now).id.clone();
         let statement = "insert into vault.session (id, person, started_at, issued_at, key_id, client)
                          values ($1, $2, $3, $3, $4, $5) on conflict (id) do nothing";
-        let made = sqlx::query(statement)
-            .bind(new.id)
-            .bind(new.person)
-            .bind(now)
-            .bind(&self.signer.current(now).id)
-            .bind(client)
-            .execute(&mut *db)
-            .await?;
-        if made.rows_affected() == 1 {
-            let message = self.sealed(&start(&new, now)).await?;
-            outbox::write(db, &[message]).await?;
+        let query = sqlx::query(statement).bind(new.id).bind(new.person).bind(now).bind(&key_id).bind(client);
+        if query.execute(&mut *db).await?.rows_affected() == 0 {
+            return Ok(None);
         }
-        Ok(())
+        let message = self.sealed(&start(&new, now)).await?;
+        outbox::write(db, &[message]).await?;
+        let (id, person) = (new.id, new.person);
+        Ok(Some(Row { id, person, started_at: now, generation: 0, issued_at: now, key_id }))
     }
 
     /// The tokens of a session as it stands.
-    pub async fn signed_in(&self, row: &Row) -> anyhow::Result<SigningIn> {
-        let Some(signing) = self.signer.find(&row.key_id) else {
-            // its key is gone, and with it every token it signed
-            return Ok(SigningIn::Refused);
-        };
-        let roles = self.roles(row.person).await?;
+    pub fn signed_in(&self, row: &Row, roles: Vec<Role>) -> anyhow::Result<SigningIn> {
+        // without its key every token it signed has expired
+        let Some(signing) = self.signer.find(&row.key_id) else { return Ok(SigningIn::Refused) };
         let tokens = tokens::of(row, &roles, &signing, &self.keys.refresh)?;
         Ok(SigningIn::SignedIn { tokens, roles })
     }
@@ -141,32 +131,28 @@ impl Vault {
         let Some(found) = self.find(session).await?.filter(|found| found.is_open(now)) else {
             return Ok(SigningIn::Refused);
         };
-        let current = found.row.generation;
-        if generation == current {
-            return match self.advance(&found, &question, now).await? {
-                Some(row) => self.signed_in(&row).await,
-                // somebody else was quicker with the same token: as if its answer had been lost
-                None => self.after(session, generation).await,
-            };
+        if generation != found.row.generation {
+            return self.judge(found, generation).await;
         }
-        self.judge(&found.row, generation).await
-    }
-
-    async fn after(&self, session: Uuid, generation: i32) -> anyhow::Result<SigningIn> {
-        match self.find(session).await? {
-            Some(found) if found.is_open(self.config.now()) => self.judge(&found.row, generation).await,
-            _ => Ok(SigningIn::Refused),
+        if let Some(row) = self.advance(&found, &question, now).await? {
+            return self.signed_in(&row, roles(found.roles)?);
+        }
+        // somebody else was quicker with the same token: as if its answer had been lost
+        match self.find(session).await?.filter(|found| found.is_open(now)) {
+            Some(found) => self.judge(found, generation).await,
+            None => Ok(SigningIn::Refused),
         }
     }
 
     /// A refresh token that is not the current one: forgiven if its successor was not used, else proof of theft.
-    async fn judge(&self, row: &Row, generation: i32) -> anyhow::Result<SigningIn> {
+    async fn judge(&self, found: Found, generation: i32) -> anyhow::Result<SigningIn> {
+        let (row, now) = (&found.row, self.config.now());
         let unused = generation + 1 == row.generation;
-        if unused && self.config.now() - row.issued_at <= GRACE {
-            return self.signed_in(row).await;
+        if unused && now - row.issued_at <= GRACE {
+            return self.signed_in(row, roles(found.roles)?);
         }
         if generation < row.generation {
-            self.report_reuse(row).await?;
+            self.report_reuse(row, now).await?;
         }
         Ok(SigningIn::Refused)
     }
@@ -198,8 +184,7 @@ impl Vault {
         Ok(crypto::seal(&key, found.row.id.as_bytes(), &serde_json::to_vec(&new)?))
     }
 
-    async fn report_reuse(&self, row: &Row) -> anyhow::Result<()> {
-        let now = self.config.now();
+    async fn report_reuse(&self, row: &Row, now: DateTime<Utc>) -> anyhow::Result<()> {
         let mut tx = self.pool.begin().await?;
         let ended = sqlx::query("update vault.session set ended_at = $2 where id = $1 and ended_at is null")
             .bind(row.id)
@@ -214,23 +199,16 @@ impl Vault {
             tracing::warn!(session.id = %row.id, "a replaced refresh token was shown again, the session is over");
         }
         tx.commit().await?;
-        self.said.notify_one();
+        self.written();
         Ok(())
     }
 
     async fn find(&self, session: Uuid) -> anyhow::Result<Option<Found>> {
         let statement =
             "select s.id, s.person, s.started_at, s.generation, s.issued_at, s.key_id, s.ended_at, s.client,
-                                p.wrapped
+                                p.wrapped, array(select role from vault.role where person = s.person and held order by role) roles
                          from vault.session s join vault.person p on p.id = s.person where s.id = $1";
         Ok(sqlx::query_as(statement).bind(session).fetch_optional(&self.pool).await?)
-    }
-
-    /// Roles beyond that of every user.
-    pub async fn roles(&self, person: Uuid) -> anyhow::Result<Vec<Role>> {
-        let statement = "select role from vault.role where person = $1 and held order by role";
-        let names: Vec<String> = sqlx::query_scalar(statement).bind(person).fetch_all(&self.pool).await?;
-        Ok(names.into_iter().map(|name| serde_json::from_value(name.into())).collect::<Result<_, _>>()?)
     }
 
     /// Ends a session because its person signed out.
@@ -245,7 +223,7 @@ impl Vault {
         let which = Which::One(question.session);
         let ended = self.end(&mut tx, question.user, which, question.reason, Cause::by(question.by)).await?;
         tx.commit().await?;
-        self.said.notify_one();
+        self.written();
         Ok(Ended { ended: ended > 0 })
     }
 
@@ -284,7 +262,7 @@ impl Vault {
         let now = self.config.now();
         let statement =
             "select s.id, s.person, s.started_at, s.generation, s.issued_at, s.key_id, s.ended_at, s.client,
-                                p.wrapped
+                                p.wrapped, '{}'::text[] roles
                          from vault.session s join vault.person p on p.id = s.person
                          where s.person = $1 and s.ended_at is null order by s.started_at desc, s.id limit 1000";
         let found: Vec<Found> = sqlx::query_as(statement).bind(question.user).fetch_all(&self.pool).await?;
@@ -320,12 +298,20 @@ pub(crate) async fn activate(
         .bind(now)
         .execute(&mut *db)
         .await?;
+    if roles.is_empty() {
+        return Ok(());
+    }
     let names = roles.iter().map(role_name).collect::<Result<Vec<_>, _>>()?;
     // version 1 is the registration's: whatever the log says later about a role counts more
     let statement = "insert into vault.role (person, role, held, version) select $1, unnest($2::text[]), true, 1
                      on conflict do nothing";
     sqlx::query(statement).bind(person).bind(names).execute(db).await?;
     Ok(())
+}
+
+/// Roles as they are stored.
+pub(crate) fn roles(names: Vec<String>) -> serde_json::Result<Vec<Role>> {
+    names.into_iter().map(|name| serde_json::from_value(name.into())).collect()
 }
 
 /// A role as it is written on the wire.

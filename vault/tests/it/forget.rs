@@ -25,6 +25,21 @@ async fn a_registration_in_the_log_activates_the_credential() {
 }
 
 #[tokio::test]
+async fn where_the_log_says_otherwise_the_log_is_right() {
+    let world = World::start().await;
+    world.start_identity().await;
+    let ada = world.registered("ada").await;
+    let question = StartSession { roles: vec![Role::Admin], ..ada.start() };
+    tokens(world.client.start_session(&question).await.expect("an answer"));
+    world.open_account(&Person { name: "countess".into(), ..ada }, vec![Role::Moderator]).await;
+    until("the name is hers", async || matches!(world.login("countess", PASSWORD).await, SigningIn::SignedIn { .. }))
+        .await;
+    assert_eq!(world.login("ada", PASSWORD).await, SigningIn::Refused);
+    let SigningIn::SignedIn { roles, .. } = world.login("countess", PASSWORD).await else { panic!("refused") };
+    assert_eq!(roles, [Role::Moderator]);
+}
+
+#[tokio::test]
 async fn of_two_registrations_of_one_name_the_log_decides() {
     let world = World::start().await;
     world.start_identity().await;
