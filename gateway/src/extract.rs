@@ -98,6 +98,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if let Some(asked) = parts.extensions.get::<Asked>().filter(|asked| asked.has_key()) {
             asked.0.body.get_or_init(|| idempotency::digest(&bytes));
         }
+        // serde reads a struct from a list too, by position; nobody means that
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::field("field_invalid", "", "send an object, not a list"));
+        }
         json(&bytes).map(Body)
     }
 }

@@ -4,6 +4,7 @@
 mod account;
 mod login;
 mod logout;
+mod names;
 mod password;
 mod recovery;
 mod refresh;
@@ -41,14 +42,14 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// The password is not good enough, and why.
-fn weak(pointer: &str, reasons: &[Weakness]) -> Problem {
+pub(crate) fn weak(pointer: &str, reasons: &[Weakness]) -> Problem {
     let words: Vec<String> = reasons.iter().map(Weakness::to_string).collect();
     let new = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "password_weak", words.join("; "));
     words.into_iter().fold(new, |problem, word| problem.and(pointer, word))
 }
 
 /// Too many tries, or too many passwords to check at once.
-fn slow(retry_after: u32) -> Problem {
+pub(crate) fn slow(retry_after: u32) -> Problem {
     let detail = format!("too many tries, try again in {retry_after} s");
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", detail).after(retry_after.into())
 }

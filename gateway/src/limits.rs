@@ -42,6 +42,7 @@ pub(crate) fn class(method: &Method, path: &str) -> Class {
         "/" | "/docs" | "/robots.txt" | "/favicon.ico" => Class::Free,
         "/api/auth/refresh" | "/api/auth/refresh-token" | "/api/auth/logout" | "/api/logout" => Class::Refresh,
         "/api/login" | "/api/register" | "/api/change-password" | "/api/signup" if writes => Class::Auth,
+        "/verify-email" | "/reset-password" if writes => Class::Auth,
         _ if writes && path.starts_with("/api/auth/") => Class::Auth,
         _ if path.starts_with("/api/operations/") || path.starts_with("/u/") => Class::Wide,
         _ if path.starts_with("/api/") => Class::Api,

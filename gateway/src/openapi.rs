@@ -82,6 +82,13 @@ impl Doc {
         self.refuses(&[413, 415, 422])
     }
 
+    /// What a form of a page sends: the name of its schema.
+    pub(crate) fn form(mut self, schema: &str) -> Self {
+        let content = json!({ "application/x-www-form-urlencoded": { "schema": reference("schemas", schema) } });
+        self.body = Some(json!({ "required": true, "content": content }));
+        self.refuses(&[413, 415, 422])
+    }
+
     /// A parameter of the path, of type UUID unless another schema is said.
     pub(crate) fn id_of(mut self, name: &'static str, description: &'static str) -> Self {
         let schema = json!({ "type": "string", "format": "uuid" });
@@ -115,7 +122,7 @@ impl Doc {
     pub(crate) fn command(mut self) -> Self {
         let late = "Not decided in the time the caller would wait; `Location` is where the outcome will be";
         self.answers.insert(202, answer(late, Some("Operation"), LATE));
-        self.header("IdempotencyKey").header("Prefer").refuses(&[403, 404, 409, 422])
+        self.header("IdempotencyKey").header("Prefer").refuses(&[403, 404, 409, 410, 422])
     }
 
     /// It takes `If-Match`.

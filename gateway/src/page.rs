@@ -22,6 +22,8 @@ pub(crate) enum Page {
     Problem,
     /// `/u/{handle}`
     Person,
+    /// Something to press, from a mail.
+    Form,
     /// Nothing to see, in words.
     Notice,
 }
@@ -34,6 +36,7 @@ impl Page {
             Page::Problems => "problems.html",
             Page::Problem => "problem.html",
             Page::Person => "person.html",
+            Page::Form => "form.html",
             Page::Notice => "notice.html",
         }
     }
@@ -49,6 +52,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("problems.html", include_str!("../assets/problems.html")),
         ("problem.html", include_str!("../assets/problem.html")),
         ("person.html", include_str!("../assets/person.html")),
+        ("form.html", include_str!("../assets/form.html")),
         ("notice.html", include_str!("../assets/notice.html")),
     ];
     for (name, source) in all {
@@ -61,7 +65,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(CSS));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
     HeaderValue::from_str(&policy).expect("ASCII")
 });

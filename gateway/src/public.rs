@@ -1,5 +1,6 @@
 //! What people see with a browser: the public page of a person, the landing page, the documents and their pages.
 
+mod links;
 mod person;
 
 use crate::answer::Answer;
@@ -10,7 +11,7 @@ use crate::page;
 use crate::path::Browser;
 use crate::problem::Problem;
 use crate::profile::find;
-use crate::table::{self, Route, get};
+use crate::table::{self, Route, get, post};
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -23,7 +24,11 @@ use std::sync::LazyLock;
 /// What people see.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        get(&["/u/{username}"], someone, someone_doc()),
+        get(&["/u/{handle}"], someone, someone_doc()),
+        get(&["/verify-email"], links::verify, links::verify_doc()),
+        post(&["/verify-email"], links::verified, links::verified_doc()),
+        get(&["/reset-password"], links::reset, links::reset_doc()),
+        post(&["/reset-password"], links::changed, links::changed_doc()),
         get(&["/"], home, page_doc("home", "Where to begin")),
         get(&["/docs"], docs, page_doc("docs", "The API, for people")),
         get(&["/openapi.json"], document, document_doc()),
@@ -38,19 +43,21 @@ fn someone_doc() -> Doc {
     describe("person", "profile", "Somebody's public page")
         .text("For browsers and search engines, with Open Graph tags and JSON-LD. A private profile is not there; an unlisted one is, \
             and asks search engines to leave it out. An old handle leads to the new one.")
-        .path("username", "The handle", json!({ "type": "string", "minLength": 1, "maxLength": 60 }))
+        .path("handle", "The handle", json!({ "type": "string", "minLength": 1, "maxLength": 60 }))
+        .reads()
         .cached()
         .answers_text(200, PAGE, "The page", &["ETag", "CacheControl"])
         .answers_with(301, "", "It has another address now", &["Location"])
 }
 
-/// `GET /u/{username}`
+/// `GET /u/{handle}`
 async fn someone(
     State(app): State<App>,
     Path(handle): Path<String>,
     Browser(browser): Browser,
     asked: Asked,
 ) -> Result<Response, Problem> {
+    app.fresh(&asked, &["profile_page"]).await?;
     let row = match find(&app, &handle).await? {
         Some(Found::MovedTo(handle)) => return Ok(moved(&handle)),
         Some(Found::Page(row)) if row.visibility != "private" => row,

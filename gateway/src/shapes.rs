@@ -245,9 +245,9 @@ pub(crate) struct User {
     pub(crate) profile: Option<Profile>,
 }
 
-/// Nothing from a text of spaces: forms send empty fields.
+/// Without spaces around it, and nothing from a text of spaces: forms send empty fields.
 pub(crate) fn given(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty())
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 /// Personal data about the subject of the command.

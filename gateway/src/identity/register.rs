@@ -2,7 +2,7 @@
 //! names the credential that the vault made of it, and everything is derived from the command's id: a repetition under
 //! the same `Idempotency-Key` finds the same account and gets the same tokens.
 
-use super::{same, slow, weak};
+use super::{names, same, slow, weak};
 use crate::answer::Answer;
 use crate::app::{Accepted, App, Who};
 use crate::asked::Asked;
@@ -91,6 +91,7 @@ async fn open(
         let detail = "give a username, an e-mail address, or both";
         return Err(Problem::field("name_required", "/username", detail));
     }
+    names::check(username.as_deref(), email.as_deref(), name.as_deref())?;
     let (id, new) = (app.first_command(&who, asked)?, app.new_id(asked)?);
     let credential = Uuid::new_v5(&id, b"credential");
     let logins = [&username, &email].into_iter().flatten().map(|name| name.as_str().into()).collect();

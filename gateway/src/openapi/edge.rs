@@ -32,8 +32,11 @@ pub(crate) fn routes() -> Vec<Route> {
 
 fn operation() -> super::Doc {
     doc("operation", "commands", "What became of a command")
-        .text("It always ends in `accepted` or `rejected`, and is remembered for 30 days. Only who asked, and admins, see it.")
-        .access(Access::Person)
+        .text(
+            "It always ends in `accepted` or `rejected`, and is remembered for 30 days. Only who asked, and admins, see it; what \
+                nobody signed in for is seen by whoever has its id.",
+        )
+        .access(Access::Optional)
         .id_of("id", "The command's id, from the `Location` of a `202`")
         .header("Prefer")
         .answers_with(200, "Operation", "The command as it stands", &["RetryAfter", "ConsistencyToken", "PreferenceApplied"])

@@ -159,6 +159,12 @@ pub(crate) const PROBLEMS: &[Page] = &[
         "There is nothing to do.",
     ),
     page(
+        "stale",
+        412,
+        "Somebody else was faster: the version is another than the one in If-Match.",
+        "Read it again and decide again.",
+    ),
+    page(
         "version_mismatch",
         412,
         "Somebody else was faster: the version is another than the one in If-Match.",

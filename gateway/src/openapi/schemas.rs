@@ -147,6 +147,10 @@ fn requests() -> Value {
             "confirm_password": confirmation(),
             "confirmPassword": confirmation(),
         })),
+        "PasswordResetForm": closed("The token from the mail and the new password", &["token", "password"], json!({
+            "token": token(),
+            "password": password("The password from now on"),
+        })),
         "EmailVerification": closed("The token from the mail", &["token"], json!({ "token": token() })),
         "ProfileChange": {
             "type": "object",

@@ -140,11 +140,11 @@ fn sources() -> Vec<String> {
     sources
 }
 
-/// The texts in quotes after `needle`.
+/// The words in quotes after `needle`.
 fn said(sources: &[String], needle: &str) -> BTreeSet<String> {
     let places = sources.iter().flat_map(|source| source.split(needle).skip(1));
     let texts = places.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next());
-    texts.map(str::to_owned).collect()
+    texts.filter(|text| text.chars().all(|c| c.is_ascii_lowercase() || c == '_')).map(str::to_owned).collect()
 }
 
 #[test]

@@ -99,7 +99,7 @@ async fn seen_by(app: &App, id: uuid::Uuid, seen: IfMatch) -> Result<Row, Proble
         IfMatch::Version(version) if version == row.version.unsigned_abs() => Ok(row),
         IfMatch::Version(_) | IfMatch::Never => {
             let detail = "this was changed since you saw it, read it again";
-            Err(Problem::new(axum::http::StatusCode::PRECONDITION_FAILED, "version_mismatch", detail))
+            Err(Problem::new(axum::http::StatusCode::PRECONDITION_FAILED, "stale", detail))
         }
     }
 }

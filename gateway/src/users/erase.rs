@@ -18,7 +18,6 @@ pub(super) fn doc() -> Doc {
         .id_of("id", "The person")
         .command()
         .if_match(false)
-        .refuses(&[410])
         .answers_with(204, "", "The person is forgotten", DONE)
 }
 
