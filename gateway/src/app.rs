@@ -169,10 +169,10 @@ impl App {
         let (id, fingerprint) = (message.id, message.fingerprint.as_deref());
         // only an id that the client chose can have an outcome already
         if fingerprint.is_some()
-            && let Some(outcome) = self.0.bus.outcome(id).await?
+            && let Some(outcome) = self.earlier(id, fingerprint).await?
         {
             asked.note(|notes| notes.replayed = true);
-            return self.told(asked, outcome, fingerprint);
+            return told(asked, outcome);
         }
         let prefer = asked.prefer();
         asked.note(|notes| notes.preference = prefer.applied());
@@ -180,25 +180,22 @@ impl App {
         if patience.is_zero() {
             self.0.bus.send(&message).await.map_err(unsent)?;
         } else if let Reply::Told(outcome) = self.0.bus.ask(&message, patience).await.map_err(unsent)? {
-            return self.told(asked, outcome, fingerprint);
+            same(outcome.fingerprint.as_deref(), fingerprint)?;
+            return told(asked, outcome);
         }
         self.0.bus.remember(&message).await.map_err(unsent)?;
         Ok(Accepted::Later(id))
     }
 
-    fn told(&self, asked: &Asked, outcome: Outcome, fingerprint: Option<&str>) -> Result<Accepted, Problem> {
-        if outcome.fingerprint.as_deref() != fingerprint && outcome.fingerprint.is_some() {
-            let detail = "this Idempotency-Key was used for another request";
-            return Err(Problem::invalid("idempotency_key_reused", detail));
-        }
-        match (outcome.status, &outcome.refusal) {
-            (Status::Accepted, _) => {
-                asked.note(|notes| notes.position = notes.position.max(Some(outcome.position)));
-                Ok(Accepted::Done(outcome))
-            }
-            (Status::Rejected, Some(refusal)) => Err(Problem::refused(refusal.clone())),
-            (Status::Rejected, None) => Err(Problem::conflict("rejected", "this was refused")),
-        }
+    /// What came of a command whose id the client chose, when it was sent before.
+    async fn earlier(&self, id: Uuid, fingerprint: Option<&str>) -> Result<Option<Outcome>, Problem> {
+        let outcome = self.0.bus.outcome(id).await?;
+        let first = match &outcome {
+            Some(outcome) => outcome.fingerprint.clone(),
+            None => self.0.bus.pending(id).await?.and_then(|pending| pending.fingerprint),
+        };
+        same(first.as_deref(), fingerprint)?;
+        Ok(outcome)
     }
 
     fn fingerprint(&self, asked: &Asked) -> String {
@@ -222,6 +219,25 @@ impl App {
             return Ok(());
         }
         Err(Problem::unavailable("projection_behind", "what you wrote is not readable yet, try again shortly", 1))
+    }
+}
+
+/// One key, one request; what was first is not known any more after some minutes.
+fn same(first: Option<&str>, now: Option<&str>) -> Result<(), Problem> {
+    if first.is_some() && first != now {
+        return Err(Problem::invalid("idempotency_key_reused", "this Idempotency-Key was used for another request"));
+    }
+    Ok(())
+}
+
+fn told(asked: &Asked, outcome: Outcome) -> Result<Accepted, Problem> {
+    match (outcome.status, &outcome.refusal) {
+        (Status::Accepted, _) => {
+            asked.note(|notes| notes.position = notes.position.max(Some(outcome.position)));
+            Ok(Accepted::Done(outcome))
+        }
+        (Status::Rejected, Some(refusal)) => Err(Problem::refused(refusal.clone())),
+        (Status::Rejected, None) => Err(Problem::conflict("rejected", "this was refused")),
     }
 }
 

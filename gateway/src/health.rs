@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ const EVERY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What was seen longer ago does not count: the looking itself hangs.
 const OLD: Duration = Duration::from_secs(10);
-/// Pages that are further behind, for longer than this, are not fresh.
-const BEHIND: u64 = 1000;
+/// Pages are fresh that show everything older than this.
+const FRESH: Duration = Duration::from_secs(5);
 /// Signing keys are read anew this often, so that the next one is known before it is used.
 const KEYS: Duration = Duration::from_secs(60);
 
@@ -123,11 +123,12 @@ fn everything(app: &App) -> BTreeMap<&'static str, Part> {
 /// Looks at everything the gateway needs until stopped.
 pub(crate) async fn watch(app: App, stop: CancellationToken) {
     let mut keys: Option<Instant> = None;
+    let mut tails = Tails::default();
     loop {
         if keys.is_none_or(|at| at.elapsed() > KEYS) && app.edge().auth.fetch_keys().await.is_ok() {
             keys = Some(Instant::now());
         }
-        let parts = look(&app).await;
+        let parts = look(&app, &mut tails).await;
         app.health().report(parts);
         tokio::select! {
             () = stop.cancelled() => return,
@@ -136,7 +137,7 @@ pub(crate) async fn watch(app: App, stop: CancellationToken) {
     }
 }
 
-async fn look(app: &App) -> BTreeMap<&'static str, Part> {
+async fn look(app: &App, tails: &mut Tails) -> BTreeMap<&'static str, Part> {
     let tail = in_time(app.bus().last_sequence("EVENTS")).await;
     let mut parts = BTreeMap::from([
         ("revocations", revocations(app.edge())),
@@ -144,27 +145,44 @@ async fn look(app: &App) -> BTreeMap<&'static str, Part> {
     ]);
     let (user, profile) =
         tokio::join!(in_time(app.reads().position("user_page")), in_time(app.reads().position("profile_page")));
-    let tail = match tail {
+    match tail {
         Ok(tail) => {
             parts.insert("nats", Part::ok());
-            Some(tail)
+            tails.note(tail);
         }
         Err(why) => {
             parts.insert("nats", Part::down(why));
-            None
         }
-    };
+    }
     match (user, profile) {
         (Ok(user), Ok(profile)) => {
             parts.insert("postgres", Part::ok());
-            let behind = tail.map_or(0, |tail| tail.saturating_sub(user.min(profile)));
-            parts.insert("projections", Part::when(behind <= BEHIND, format!("{behind} events behind")));
+            let behind = tails.goal().saturating_sub(user.min(profile));
+            parts.insert("projections", Part::when(behind == 0, format!("{behind} events behind")));
         }
         (Err(why), _) | (_, Err(why)) => {
             parts.insert("postgres", Part::down(why));
         }
     }
     parts
+}
+
+/// How long the log was lately: what counts is whether pages move, not how much is written at this moment.
+#[derive(Default)]
+struct Tails(VecDeque<(Instant, u64)>);
+
+impl Tails {
+    fn note(&mut self, tail: u64) {
+        self.0.push_back((Instant::now(), tail));
+        while self.0.get(1).is_some_and(|(at, _)| at.elapsed() > FRESH) {
+            self.0.pop_front();
+        }
+    }
+
+    /// What pages must show by now: what was there 5 s ago, or when the looking began.
+    fn goal(&self) -> u64 {
+        self.0.front().map_or(0, |(_, tail)| *tail)
+    }
 }
 
 fn revocations(edge: &Edge) -> Part {

@@ -14,8 +14,11 @@ use uuid::Uuid;
 
 /// Longer than any token lives, clocks and delays included.
 const REMEMBER: TimeDelta = TimeDelta::minutes(20);
-/// An idle log is asked this often whether it is still there.
-const IDLE: Duration = Duration::from_millis(500);
+/// Between two looks at the log: a session that ended is refused after about this long. Looking at every hint that there
+/// is something new would read a busy log in a thousand small pieces a second.
+const EVERY: Duration = Duration::from_millis(200);
+/// The log is read in pages of so many messages.
+const PAGE: u64 = 1000;
 /// Older knowledge is not good enough for admins.
 const STALE: i64 = 10_000;
 
@@ -60,7 +63,7 @@ impl Revocations {
         })
     }
 
-    /// Takes note of an event. `stored` is when the log took it.
+    /// Takes note of an event.
     pub(crate) fn learn(&self, event: &[u8]) {
         let Ok(head) = serde_json::from_slice::<Head>(event) else { return };
         let at = head.time.timestamp_millis();
@@ -121,28 +124,21 @@ fn began(session: Uuid) -> Option<i64> {
 pub(crate) async fn follow(known: &Revocations, bus: &Bus, stop: &CancellationToken) {
     let filters = vec!["evt.identity.session.>".to_owned(), "evt.identity.user.>".to_owned()];
     let mut feed = bus.feed("EVENTS", filters, Start::Time(Utc::now() - REMEMBER));
-    loop {
-        let next = tokio::select! {
-            () = stop.cancelled() => return,
-            next = feed.next(1000, IDLE) => next,
-        };
-        match next {
-            Ok(events) if events.is_empty() => {
-                // nothing came: that is good news only if the log can be reached at all
-                if bus.last_sequence("EVENTS").await.is_ok() {
-                    known.mark_current();
-                }
-            }
+    while !stop.is_cancelled() {
+        let before = feed.position();
+        match feed.next(PAGE as usize, Duration::ZERO).await {
             Ok(events) => {
                 events.iter().for_each(|event| known.learn(&event.raw));
-                if known.age().is_some() {
-                    known.mark_current();
+                if feed.position() >= before + PAGE || events.len() >= PAGE as usize {
+                    continue; // there is more
                 }
+                known.mark_current();
             }
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "revocations cannot be read, trying again");
-                tokio::time::sleep(IDLE).await;
-            }
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "revocations cannot be read, trying again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(EVERY) => {}
         }
     }
 }

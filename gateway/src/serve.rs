@@ -90,3 +90,6 @@ fn serve(stream: TcpStream, edge: Arc<Edge>, router: Router) -> impl GracefulCon
         .max_buf_size(HEAD_SIZE)
         .serve_connection(TokioIo::new(stream), service_fn(handle))
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,7 @@ fn router() -> Router {
     Router::new()
         .route("/api/form", post(form))
         .route("/api/auth/login", post(form))
+        .route("/api/any", post(|Json(any): Json<Value>| async move { Answer::ok(&any) }))
         .route("/api/broken", get(broken))
         .route("/api/me", get(|actor: Actor| async move { Answer::ok(&actor.id) }))
         .route("/api/admin", get(|_: Admin| async { Answer::nothing() }))
@@ -89,7 +90,7 @@ async fn every_failure_is_a_problem() {
     let edge = edge(|config| config.rate_limits = false);
     let huge = format!("{{\"name\":\"{}\"}}", "x".repeat(BODY));
     let big = format!("{{\"name\":\"{}\"}}", "x".repeat(AUTH_BODY));
-    let deep = format!("{{\"name\":{}", "[".repeat(100_000));
+    let deep = "{\"a\":".repeat(100_000);
     let cases = [
         (404, "not_found", request("GET", "/api/nothing", &[], "")),
         (404, "not_found", request("GET", "/%2e%2e/etc/passwd", &[], "")),
@@ -99,7 +100,7 @@ async fn every_failure_is_a_problem() {
         (415, "unsupported_media_type", request("POST", "/api/form", &[("content-type", "text/xml")], "<a/>")),
         (415, "unsupported_media_type", request("POST", "/api/form", &[], "{}")),
         (400, "json_malformed", request("POST", "/api/form", &[JSON], "{\"name\": \"x\",}")),
-        (400, "json_malformed", request("POST", "/api/form", &[JSON], &deep)),
+        (400, "json_malformed", request("POST", "/api/any", &[JSON], &deep)),
         (400, "body_required", request("POST", "/api/form", &[JSON], "")),
         (422, "field_invalid", request("POST", "/api/form", &[JSON], "{\"name\": 7}")),
         (422, "field_invalid", request("POST", "/api/form", &[JSON], "{\"name\": \"x\", \"admin\": true}")),
