@@ -321,15 +321,16 @@ async fn announce(
     let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
     let host = if address.is_ipv6() && host.contains(':') { format!("[{host}]") } else { host };
     let local = format!("http://{host}:{}", address.port());
-    wait_ready(&local).await?;
     let running = Running {
-        url: local,
+        url: local.clone(),
         nats_url: place.nats_url.clone(),
         databases: servers.databases.clone(),
         auditor: servers.auditor.clone(),
         sync: if args.servers.sync == Sync::Interval { "interval" } else { "always" }.into(),
     };
+    // before anybody can hear that it is ready: scripts ask for `env` as soon as they do
     held.announce(&running)?;
+    wait_ready(&local).await?;
     let secret = unused_secret(&held.folder, place).await;
     let mails = mails(args, &held.folder.path("mail"));
     let page = Page {
