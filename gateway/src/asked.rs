@@ -53,6 +53,8 @@ pub(crate) struct Notes {
     pub position: Option<u64>,
     pub replayed: bool,
     pub preference: Option<HeaderValue>,
+    /// The code of the problem that was answered, for the log.
+    pub problem: Option<String>,
 }
 
 /// The version a client says it saw.

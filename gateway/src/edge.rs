@@ -137,6 +137,13 @@ impl Edge {
         run(router, request).await
     }
 
+    /// Tells how much is under way.
+    pub(crate) fn measure(&self) {
+        for places in [&self.commands, &self.requests] {
+            metrics::gauge!("http_in_flight", "what" => places.what).set(places.taken() as f64);
+        }
+    }
+
     /// Who is behind the connection: what trusted proxies say, the last one first.
     fn address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if self.config.trusted_proxies == 0 {
@@ -159,6 +166,7 @@ impl Edge {
             None if response.status().as_u16() < 400 || is_page(&response) => return response,
             None => foreign(response).await,
         };
+        asked.note(|notes| notes.problem = Some(problem.code().to_owned()));
         let trace_id = asked.0.trace.hex();
         let place =
             Place { instance: Some(asked.path()), request_id: Some(asked.request_id()), trace_id: Some(&trace_id) };

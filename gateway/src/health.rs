@@ -1,11 +1,12 @@
 //! Whether this process lives, whether it can work, and what of the platform it sees. Looked at once a second in the
 //! background, so a probe costs nothing and never waits.
 
+use crate::answer::Answer;
 use crate::app::App;
 use crate::edge::Edge;
+use crate::problem::Problem;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, header};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
@@ -84,31 +85,30 @@ impl Health {
         parts
     }
 
-    /// 200 when every part is well, else 503; the body says which is not.
-    pub fn answer(&self, version: &str) -> Response {
+    /// The answer of a probe.
+    ///
+    /// # Errors
+    /// 503 that names the parts that are not well.
+    pub(crate) fn answer(&self, version: &str) -> Result<Answer, Problem> {
         answer(self.parts(), version)
     }
 }
 
-pub(crate) fn answer(checks: BTreeMap<&'static str, Part>, version: &str) -> Response {
-    let well = checks.values().all(|part| part.status == "ok");
-    let report = Report { status: if well { "ok" } else { "down" }, version, checks };
-    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::to_vec(&report).expect("texts have a JSON form");
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    (status, headers, body).into_response()
+fn answer(checks: BTreeMap<&'static str, Part>, version: &str) -> Result<Answer, Problem> {
+    if checks.values().any(|part| part.status != "ok") {
+        return Err(Problem::not_ready(checks));
+    }
+    let report = Answer::ok(&Report { status: "ok", version, checks });
+    Ok(report.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
 }
 
 /// `GET /livez`: this process answers, more is not asked.
-pub(crate) async fn live() -> Response {
+pub(crate) async fn live() -> Result<Answer, Problem> {
     answer(BTreeMap::new(), env!("CARGO_PKG_VERSION"))
 }
 
 /// `GET /readyz`: commands can be taken and reads are fresh.
-pub(crate) async fn ready(State(app): State<App>) -> Response {
+pub(crate) async fn ready(State(app): State<App>) -> Result<Answer, Problem> {
     answer(everything(&app), app.config().version)
 }
 
@@ -130,6 +130,7 @@ pub(crate) async fn watch(app: App, stop: CancellationToken) {
         }
         let parts = look(&app, &mut tails).await;
         app.health().report(parts);
+        app.edge().measure();
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}

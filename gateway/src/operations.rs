@@ -5,8 +5,9 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::extract::MaybeActor;
+use crate::path::Id;
 use crate::problem::{Page, Place, Problem};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use chrono::{DateTime, Utc};
 use kernel::Refusal;
@@ -54,7 +55,7 @@ pub(crate) async fn get(
     State(app): State<App>,
     asked: Asked,
     MaybeActor(actor): MaybeActor,
-    Path(id): Path<Uuid>,
+    Id(id): Id,
 ) -> Result<Answer, Problem> {
     let missing = || Problem::missing("operation_missing", "there is no such operation, or it is not yours");
     let mut operation = look(&app, id).await?.ok_or_else(missing)?;

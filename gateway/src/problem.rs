@@ -7,6 +7,9 @@ use axum::response::{IntoResponse, Response};
 use kernel::{Kind, Refusal};
 use serde::Serialize;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::health::Part;
 
 /// Why a request was not done, in words for whoever sent it. Never carries a cause from inside: that is logged.
 #[derive(Clone, Debug)]
@@ -21,6 +24,7 @@ struct Told {
     policies: Vec<&'static str>,
     retry_after: Option<u64>,
     allow: Option<HeaderValue>,
+    checks: BTreeMap<&'static str, Part>,
 }
 
 /// One thing that is wrong in the request.
@@ -43,6 +47,7 @@ impl Problem {
             policies: vec![],
             retry_after: None,
             allow: None,
+            checks: BTreeMap::new(),
         }))
     }
 
@@ -92,6 +97,15 @@ impl Problem {
         let detail = format!("too many requests, try again in {retry_after} s");
         let mut problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail).after(retry_after);
         problem.0.policies.push(policy);
+        problem
+    }
+
+    /// 503 of a probe: which parts are not well.
+    pub(crate) fn not_ready(checks: BTreeMap<&'static str, Part>) -> Self {
+        let ill = checks.iter().filter_map(|(name, part)| Some(format!("{name}: {}", part.detail.as_deref()?)));
+        let detail = ill.collect::<Vec<_>>().join("; ");
+        let mut problem = Problem::unavailable("not_ready", detail, 1);
+        problem.0.checks = checks;
         problem
     }
 
@@ -196,13 +210,14 @@ impl Problem {
             kind: format!("{base}/problems/{}", told.code),
             title: title(&told.code),
             status: told.status.as_u16(),
-            detail: &told.detail,
-            code: &told.code,
+            detail: self.detail(),
+            code: self.code(),
             instance: place.instance,
             request_id: place.request_id,
             trace_id: place.trace_id,
             errors: &told.errors,
             policies: &told.policies,
+            checks: &told.checks,
         }
     }
 }
@@ -234,6 +249,8 @@ pub(crate) struct Page<'a> {
     errors: &'a [Wrong],
     #[serde(rename = "violated-policies", skip_serializing_if = "<[_]>::is_empty")]
     policies: &'a [&'static str],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    checks: &'a BTreeMap<&'static str, Part>,
 }
 
 /// `username_taken` → `Username taken`: the same for every problem of a type, as the standard wants.

@@ -20,16 +20,18 @@ pub(crate) fn request(asked: &Asked, status: StatusCode) {
         circumstances.span.record("http.route", endpoint).record("http.status", status.as_u16());
     }
     let (trace, request) = (&circumstances.trace, asked.request_id());
+    let problem = asked.0.notes.lock().expect("nobody panics while holding it").problem.take();
     let correlation = circumstances.correlation.get().map(tracing::field::display);
     let status = status.as_u16();
     let duration_ms = took.as_secs_f64() * 1e3;
-    if status >= 500 {
+    // a probe that finds us not ready is no failure
+    if status >= 500 && problem.as_deref() != Some("not_ready") {
         tracing::warn!(http.method = method, http.route = endpoint, http.status = status, duration_ms,
-            request.id = request, correlation.id = correlation, trace.id = %format_args!("{:032x}", trace.id),
+            problem.code = problem, request.id = request, correlation.id = correlation, trace.id = %format_args!("{:032x}", trace.id),
             "{method} {endpoint} answered {status}");
     } else {
         tracing::debug!(http.method = method, http.route = endpoint, http.status = status, duration_ms,
-            request.id = request, correlation.id = correlation, trace.id = %format_args!("{:032x}", trace.id),
+            problem.code = problem, request.id = request, correlation.id = correlation, trace.id = %format_args!("{:032x}", trace.id),
             "{method} {endpoint} answered {status}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Places for work under way.
 #[derive(Clone)]
 pub(crate) struct Places {
-    what: &'static str,
+    pub what: &'static str,
     most: usize,
     taken: Arc<AtomicUsize>,
 }

@@ -119,6 +119,23 @@ mod tests {
     }
 
     #[test]
+    fn with_a_collector_its_ids_are_the_ones() {
+        use opentelemetry::trace::TracerProvider;
+        use tracing_subscriber::layer::SubscriberExt;
+        let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let (id, parent, sampled) = parse(GOOD).expect("the standard's example");
+            let mut trace = Trace { id, span: 7, parent: Some(parent), sampled };
+            let request = span(&mut trace, "r");
+            let told = request.context().span().span_context().clone();
+            assert_eq!(trace.id, id, "the caller's trace goes on");
+            assert_eq!(told.span_id(), SpanId::from(trace.span), "what follows hangs below this span");
+            assert_ne!(trace.span, 7);
+        });
+    }
+
+    #[test]
     fn a_bad_one_is_not() {
         for bad in [
             "",

@@ -269,6 +269,7 @@ pub(crate) const PROBLEMS: &[Page] = &[
     ),
     page("overloaded", 503, "There is more to do than can be done in time; nothing was done.", AGAIN),
     page("timeout", 503, "It took too long.", AGAIN),
+    page("not_ready", 503, "A probe found parts that are not well: `checks` and `detail` name them.", AGAIN),
     page(
         "projection_behind",
         503,
