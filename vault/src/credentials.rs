@@ -165,6 +165,9 @@ impl Vault {
     async fn open_session(&self, account: Account, origin: Origin) -> anyhow::Result<SigningIn> {
         let Some(wrapped) = &account.wrapped else { return Ok(SigningIn::Refused) };
         let key = persons::unwrap(&self.keys.kek, account.person, wrapped)?;
+        let (id, person, cause) = (crypto::random_id(), account.person, Cause::by(account.person));
+        let new = self.prepare(Beginning { id, person, method: Method::Password, origin, cause }).await?;
+        let Some(new) = new else { return Ok(SigningIn::Refused) };
         let mut tx = self.pool.begin().await?;
         // holds off a change of password or a suspension, which end every session they can see
         let statement = "select array(select role from vault.role where person = a.person and held order by role)
@@ -172,8 +175,7 @@ impl Vault {
         let query = sqlx::query_scalar(statement).bind(account.person).bind(&account.hash);
         let held: Option<Vec<String>> = query.fetch_optional(&mut *tx).await?;
         let Some(held) = held else { return Ok(SigningIn::Refused) };
-        let (id, person, cause) = (crypto::random_id(), account.person, Cause::by(account.person));
-        let row = self.begin(&mut tx, Beginning { id, person, method: Method::Password, origin, key, cause }).await?;
+        let row = self.begin(&mut tx, new, &key).await?;
         let row = row.expect("a random id is new");
         tx.commit().await?;
         self.written();

@@ -37,7 +37,7 @@ pub(crate) struct Hasher {
     queue: Arc<Semaphore>,
     /// Who may run: one per core.
     cores: Arc<Semaphore>,
-    /// Memory for argon2, kept between runs: fetching 19 MiB of fresh pages costs a quarter of a hash.
+    /// Memory for argon2, kept between runs: fetching 19 MiB of fresh pages costs a third as much as the hash itself.
     memory: Arc<Mutex<Vec<Vec<Block>>>>,
     /// Compared with when there is no account, so that this takes as long as when there is one.
     dummy: Arc<str>,

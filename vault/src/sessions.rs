@@ -28,8 +28,13 @@ pub(crate) struct Beginning {
     pub person: Uuid,
     pub method: Method,
     pub origin: Origin,
-    pub key: Key,
     pub cause: Cause,
+}
+
+/// The same with what is said about it, sealed.
+pub(crate) struct Prepared {
+    new: Beginning,
+    said: Vec<u8>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -56,25 +61,26 @@ impl Vault {
     /// Signs in a person who has just registered. The session's id comes from the command, so asking again finds it.
     pub async fn start_session(&self, question: StartSession) -> anyhow::Result<SigningIn> {
         let (now, session) = (self.config.now(), Uuid::new_v5(&question.command, b"session"));
+        let origin = Origin::of(&question.agent, &question.address);
+        let cause = Cause { message: Some((question.command, question.command)), by: Some(question.user) };
+        let (person, method) = (question.user, Method::Registration);
+        let new = self.prepare(Beginning { id: session, person, method, origin, cause }).await?;
+        let Some(new) = new else { return Ok(SigningIn::Refused) };
         let mut tx = self.pool.begin().await?;
         let account: Option<(Option<DateTime<Utc>>, Option<Vec<u8>>)> = sqlx::query_as(
             "select a.active_at, p.wrapped from vault.account a join vault.person p on p.id = a.person
              where a.person = $1 and a.credential = $2 and not a.suspended for update of a",
         )
-        .bind(question.user)
+        .bind(person)
         .bind(question.credential)
         .fetch_optional(&mut *tx)
         .await?;
         let Some((active_at, Some(wrapped))) = account else { return Ok(SigningIn::Refused) };
         if active_at.is_none() {
             // the log knows the account already, this vault does not yet
-            activate(&mut tx, question.user, now, &question.roles).await?;
+            activate(&mut tx, person, now, &question.roles).await?;
         }
-        let key = persons::unwrap(&self.keys.kek, question.user, &wrapped)?;
-        let origin = Origin::of(&question.agent, &question.address);
-        let cause = Cause { message: Some((question.command, question.command)), by: Some(question.user) };
-        let (person, method) = (question.user, Method::Registration);
-        self.begin(&mut tx, Beginning { id: session, person, method, origin, key, cause }).await?;
+        self.begin(&mut tx, new, &persons::unwrap(&self.keys.kek, person, &wrapped)?).await?;
         tx.commit().await?;
         self.written();
         match self.find(session).await?.filter(|found| found.is_open(now)) {
@@ -97,10 +103,17 @@ impl Vault {
         Ok(if done.rows_affected() == 1 { Row { issued_at: now, key_id, ..row } } else { row })
     }
 
+    /// Seals what will be said, before a transaction holds a connection: looking the key up takes another one, and
+    /// everybody holding one while waiting for a second would wait for ever. `None` for an erased person.
+    pub async fn prepare(&self, new: Beginning) -> anyhow::Result<Option<Prepared>> {
+        let said = self.sealed(&start(&new, self.config.now())).await?;
+        Ok(said.map(|said| Prepared { new, said }))
+    }
+
     /// Writes a session and what is said about it; `None` when it exists, which leaves it as it is.
-    pub async fn begin(&self, db: &mut PgConnection, new: Beginning) -> anyhow::Result<Option<Row>> {
-        let now = self.config.now();
-        let client = crypto::seal(&new.key, new.id.as_bytes(), &serde_json::to_vec(&new.origin)?);
+    pub async fn begin(&self, db: &mut PgConnection, new: Prepared, key: &Key) -> anyhow::Result<Option<Row>> {
+        let (now, Prepared { new, said }) = (self.config.now(), new);
+        let client = crypto::seal(key, new.id.as_bytes(), &serde_json::to_vec(&new.origin)?);
         let key_id = self.signer.current(now).id.clone();
         let statement = "insert into vault.session (id, person, started_at, issued_at, key_id, client)
                          values ($1, $2, $3, $3, $4, $5) on conflict (id) do nothing";
@@ -108,8 +121,7 @@ impl Vault {
         if query.execute(&mut *db).await?.rows_affected() == 0 {
             return Ok(None);
         }
-        let message = self.sealed(&start(&new, now)).await?;
-        outbox::write(db, &[message]).await?;
+        outbox::write(db, &[Some(said)]).await?;
         let (id, person) = (new.id, new.person);
         Ok(Some(Row { id, person, started_at: now, generation: 0, issued_at: now, key_id }))
     }

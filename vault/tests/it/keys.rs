@@ -1,6 +1,8 @@
 //! The keys of persons and those derived from the master key.
 
 use crate::world::*;
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 use vault::api::*;
@@ -55,6 +57,20 @@ async fn migrations_may_be_repeated() {
     let world = World::start().await;
     vault::migrate(&world.pool).await.expect("nothing to do");
     assert_eq!(world.count("select count(*) from information_schema.tables where table_schema = 'public'").await, 0);
+}
+
+#[tokio::test]
+async fn whoever_owns_the_schema_needs_no_other_right() {
+    let postgres = embedded::Postgres::scratch();
+    let url = postgres.database("kept");
+    let owner = PgPool::connect(&url).await.expect("postgres");
+    for statement in ["create role keeper login", "create schema vault authorization keeper"] {
+        sqlx::query(statement).execute(&owner).await.expect("a statement");
+    }
+    let options: PgConnectOptions = url.parse().expect("an address");
+    let keeper = PgPool::connect_with(options.username("keeper")).await.expect("postgres");
+    vault::migrate(&keeper).await.expect("its own schema");
+    vault::migrate(&keeper).await.expect("nothing to do");
 }
 
 #[test]

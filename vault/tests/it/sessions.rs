@@ -183,6 +183,25 @@ async fn a_key_is_published_before_it_signs_and_until_its_tokens_expired() {
     claims(&world, &after.access_token).await;
 }
 
+/// No verb waits for a second connection while it holds one: with many at once that would be for ever.
+#[tokio::test]
+async fn one_connection_is_enough() {
+    let world = World::with_connections(config(), 1).await;
+    world.start_identity().await;
+    let persons = futures::future::join_all((0..20).map(|n| {
+        let world = &world;
+        async move { world.person(&format!("person{n}")).await }
+    }));
+    for (person, first) in persons.await {
+        let (one, two) = tokio::join!(world.refresh(&first.refresh_token), world.login(&person.name, PASSWORD));
+        let held = tokens(one);
+        let (user, session) = (person.id, held.session);
+        let change = ChangePassword { user, session, current: PASSWORD.into(), new: "another long password".into() };
+        assert_eq!(world.client.change_password(&change).await.expect("an answer"), ChangingPassword::Changed);
+        assert_eq!(world.refresh(&tokens(two).refresh_token).await, SigningIn::Refused);
+    }
+}
+
 #[tokio::test]
 async fn another_vault_has_the_same_keys() {
     let mut world = World::start().await;

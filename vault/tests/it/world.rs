@@ -66,10 +66,18 @@ impl World {
     }
 
     pub async fn with(config: Config) -> World {
+        Self::with_connections(config, 8).await
+    }
+
+    /// A vault with so many connections to its database.
+    pub async fn with_connections(config: Config, connections: u32) -> World {
         let nats = Nats::scratch();
         let postgres = Postgres::scratch();
-        let pool =
-            PgPoolOptions::new().max_connections(8).connect(&postgres.database("vault")).await.expect("postgres");
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .connect(&postgres.database("vault"))
+            .await
+            .expect("postgres");
         vault::migrate(&pool).await.expect("migrations");
         let operator = connect(&nats, "provisioner", &pool, &config).await;
         nats::provision::provision(&operator, &Default::default()).await.expect("streams");
