@@ -73,7 +73,7 @@ async fn operations_are_private(platform: &Platform) {
     let answer = request.json(json!({ "bio": "mine" })).send().await.expect(202);
     let path = format!("/api/operations/{}", answer.text_at("/id"));
     platform.get(&path).by(&eve).send().await.problem(404, "operation_missing");
-    platform.get(&path).send().await.refused(401);
+    platform.get(&path).send().await.problem(404, "operation_missing");
     platform.get(&path).by(&ada).send().await.expect(200);
     let missing = format!("/api/operations/{}", Uuid::from_u128(7));
     platform.get(&missing).by(&ada).send().await.problem(404, "operation_missing");

@@ -31,7 +31,7 @@ async fn a_person_is_forgotten() {
     the_key_is_gone_for_ever(&platform, &admin, &canary).await;
     rebuilds_go_on(&platform, &canary).await;
     names_are_free_again(&platform).await;
-    let bootstrap = platform.bootstrap_secret();
+    let bootstrap = platform.bootstrap_secret().await;
     platform.settle().await;
     let plain = messages(&platform);
     for secret in secrets.iter().map(String::as_str).chain([SECRET, CHANGED, EMAIL]) {
@@ -61,13 +61,13 @@ fn in_keys(file: &Path) -> bool {
 async fn a_life(platform: &Platform) -> (Person, Vec<String>) {
     let body = json!({ "username": NAME, "email": EMAIL, "password": SECRET, "name": "Canary" });
     let answer = platform.post("/api/auth/register").json(body).send().await.expect(201);
-    let first = Person::signed_in(&answer, SECRET);
+    let first = Person::signed_in(&answer);
     platform.profile_of(&first).await;
     let verify = platform.mail(EMAIL, "token=").await.token();
     platform.post("/api/auth/verify-email").json(json!({ "token": verify })).send().await.expect(200);
     let login =
         platform.post("/api/auth/login").json(json!({ "email": EMAIL, "password": SECRET })).send().await.expect(200);
-    let second = Person::signed_in(&login, SECRET);
+    let second = Person::signed_in(&login);
     platform
         .post("/api/auth/login")
         .json(json!({ "email": EMAIL, "password": "Kanarienvogel-falsch" }))
@@ -75,8 +75,7 @@ async fn a_life(platform: &Platform) -> (Person, Vec<String>) {
         .await
         .refused(401);
     let body = json!({ "refresh_token": second.refresh_token });
-    let third =
-        Person::signed_in(&platform.post("/api/auth/refresh-token").json(body).send().await.expect(200), SECRET);
+    let third = Person::signed_in(&platform.post("/api/auth/refresh-token").json(body).send().await.expect(200));
     let body = json!({ "current_password": SECRET, "new_password": CHANGED });
     platform.put("/api/auth/change-password").by(&third).json(body).send().await.expect(200);
     platform.post("/api/auth/forgot-password").json(json!({ "email": EMAIL })).send().await;
@@ -162,7 +161,7 @@ async fn names_are_free_again(platform: &Platform) {
     body["password"] = json!(PASSWORD);
     body["email"] = json!("another@example.org");
     let answer = platform.post("/api/auth/register").json(body).send().await.expect(201);
-    let profile = platform.profile_of(&Person::signed_in(&answer, PASSWORD)).await;
+    let profile = platform.profile_of(&Person::signed_in(&answer)).await;
     assert_eq!(profile.body["handle"], NAME, "the handle too");
 }
 

@@ -205,8 +205,9 @@ fn flipped(token: &str) -> String {
 async fn headers(platform: &Platform, ada: &Person) {
     let change = || json!({ "bio": "x" });
     let put = |name: &str, value: &str| platform.put("/api/profile").by(ada).header(name, value).json(change()).send();
-    put("if-match", "\"x\"").await.refused(400);
-    put("if-match", "W/\"1\"").await.refused_within(400..=412);
+    for tag in ["\"x\"", "seven", "W/\"1\"", "\"1\", \"2\"", "\"99999999999999999999999\"", "\"-1\""] {
+        put("if-match", tag).await.refused_within(400..=412);
+    }
     put("idempotency-key", "").await.refused(400);
     let big = "x".repeat(70_000);
     if let Ok(answer) = platform.get("/api/profile").by(ada).header("x-padding", &big).try_send().await {

@@ -6,6 +6,7 @@ mod erasure;
 mod faults;
 mod identity;
 mod input;
+mod limits;
 mod openapi;
 mod poison;
 mod profile;

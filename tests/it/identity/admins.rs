@@ -35,11 +35,11 @@ async fn the_secret_serves_once(platform: &Platform) -> Person {
         .send()
         .await
         .problem(403, "bootstrap_refused");
-    let secret = platform.bootstrap_secret();
+    let secret = platform.bootstrap_secret().await;
     let answer = platform.post(path).json(with_secret("boss", &secret)).send().await.expect(201);
     assert_eq!(answer.body["user"]["roles"], json!(["admin"]));
     platform.post(path).json(with_secret(&unused_name("root"), &secret)).send().await.refused(403);
-    Person::signed_in(&answer, PASSWORD)
+    Person::signed_in(&answer)
 }
 
 async fn nobody_else_may(platform: &Platform) {
@@ -64,7 +64,7 @@ async fn an_admin_makes_another(platform: &Platform, admin: &Person) {
     let body = registration(&unused_name("boss"));
     let answer = platform.post("/api/auth/register-admin").by(admin).json(body).send().await.expect(201);
     assert_eq!(answer.body["user"]["roles"], json!(["admin"]));
-    let second = Person::signed_in(&answer, PASSWORD);
+    let second = Person::signed_in(&answer);
     platform.get("/api/users").by(&second).send().await.expect(200);
 }
 
@@ -103,7 +103,7 @@ async fn roles_come_and_go(platform: &Platform, admin: &Person) {
         (answer.status == 200 && answer.body["user"]["roles"] == json!(["admin"])).then_some(answer)
     })
     .await;
-    let now = Person::signed_in(&now, PASSWORD);
+    let now = Person::signed_in(&now);
     platform.get("/api/users").by(&now).send().await.expect(200);
     platform.put(&path).by(admin).json(json!({ "roles": [] })).send().await.expect(200);
     eventually("the right is gone with the role", async || {

@@ -25,13 +25,13 @@ async fn video_portal(platform: &Platform) {
     let name = unused_name("pak");
     let answer = platform.post("/api/auth/register").json(registration(&name)).send().await.expect(201);
     assert_eq!(answer.body["token"], answer.body["access_token"]);
-    let person = Person::signed_in(&answer, PASSWORD);
+    let person = Person::signed_in(&answer);
     platform.profile_of(&person).await;
     let body = json!({ "email": person.email, "password": PASSWORD });
     platform.post("/api/auth/login").json(body).send().await.expect(200);
     let body = json!({ "refreshToken": person.refresh_token });
     let refreshed = platform.post("/api/auth/refresh-token").json(body).send().await.expect(200);
-    let person = Person::signed_in(&refreshed, PASSWORD);
+    let person = Person::signed_in(&refreshed);
     let body = json!({ "currentPassword": PASSWORD, "newPassword": NEW });
     platform.put("/api/auth/change-password").by(&person).json(body).send().await.expect(200);
     platform.get("/api/auth/validate-token").by(&person).send().await.expect(200);
@@ -55,7 +55,7 @@ async fn record_catalogue(platform: &Platform) {
     let body = json!({ "username": name, "password": PASSWORD });
     let answer = platform.post("/api/v1/auth/signup").json(body.clone()).send().await.expect(201);
     assert!(answer.body["token"].is_string(), "{answer:?}");
-    let person = Person::signed_in(&answer, PASSWORD);
+    let person = Person::signed_in(&answer);
     platform.profile_of(&person).await;
     let login = platform.post("/api/v1/auth/login").json(body).send().await.expect(200);
     let token = login.text_at("/token");
@@ -72,7 +72,7 @@ async fn account_monolith(platform: &Platform) {
     let body = json!({ "email": email, "password": PASSWORD, "name": "Mona Lith" });
     let answer = platform.post("/api/register").json(body).send().await.expect(201);
     assert_eq!(answer.body["token"], answer.body["access_token"]);
-    let person = Person::signed_in(&answer, PASSWORD);
+    let person = Person::signed_in(&answer);
     platform.profile_of(&person).await;
     let login =
         platform.post("/api/login").json(json!({ "email": email, "password": PASSWORD })).send().await.expect(200);

@@ -67,7 +67,7 @@ async fn an_address_is_proven(platform: &Platform) {
 
 async fn a_password_is_changed(platform: &Platform) {
     let person = platform.somebody().await;
-    let elsewhere = Person::signed_in(&platform.login(&person.username, PASSWORD).await.expect(200), PASSWORD);
+    let elsewhere = Person::signed_in(&platform.login(&person.username, PASSWORD).await.expect(200));
     let change = |old: &str, new: &str| {
         let body = json!({ "current_password": old, "new_password": new });
         platform.put("/api/auth/change-password").by(&person).json(body).send()

@@ -16,7 +16,7 @@ async fn somebody_registers_and_everything_follows() {
     assert_eq!(answer.body["user"]["roles"], json!([]));
     assert_eq!(answer.body["token_type"], "Bearer");
     assert_eq!(answer.body["expires_in"], 900);
-    let ada = Person::signed_in(&answer, PASSWORD);
+    let ada = Person::signed_in(&answer);
 
     let profile = platform.profile_of(&ada).await;
     assert_eq!(profile.body["user_id"], json!(ada.id));
@@ -60,7 +60,7 @@ async fn every_way_to_be_called(platform: &Platform) {
         let answer = platform.post("/api/auth/register").json(body.clone()).send().await.expect(201);
         assert_eq!(answer.body["user"]["username"], body["username"]);
         assert_eq!(answer.body["user"]["email"], body["email"]);
-        let profile = platform.profile_of(&Person::signed_in(&answer, PASSWORD)).await;
+        let profile = platform.profile_of(&Person::signed_in(&answer)).await;
         assert_eq!(profile.body["handle"], handle);
         if let Some(name) = name {
             assert_eq!(profile.body["display_name"], name);
@@ -128,7 +128,7 @@ async fn names_that_look_alike(platform: &Platform) {
 async fn a_handle_gives_way(platform: &Platform) {
     let body = json!({ "email": "ada@elsewhere.example", "password": PASSWORD });
     let answer = platform.post("/api/auth/register").json(body).send().await.expect(201);
-    let profile = platform.profile_of(&Person::signed_in(&answer, PASSWORD)).await;
+    let profile = platform.profile_of(&Person::signed_in(&answer)).await;
     assert_eq!(profile.body["handle"], "ada2");
 }
 

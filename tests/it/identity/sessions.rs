@@ -35,7 +35,7 @@ async fn coming_in_by_either_name(platform: &Platform) {
     ];
     for body in bodies {
         let answer = platform.post("/api/auth/login").json(body).send().await.expect(200);
-        let again = Person::signed_in(&answer, PASSWORD);
+        let again = Person::signed_in(&answer);
         assert_eq!(again.id, person.id);
         platform.get("/api/auth/validate-token").by(&again).send().await.expect(200);
     }
@@ -51,7 +51,7 @@ async fn tokens_rotate(platform: &Platform) {
     let mut token = person.refresh_token.clone();
     for _ in 0..3 {
         let answer = refresh(platform, &token).await.expect(200);
-        let next = Person::signed_in(&answer, PASSWORD);
+        let next = Person::signed_in(&answer);
         assert_eq!(next.id, person.id);
         assert_ne!(next.refresh_token, token);
         platform.get("/api/auth/validate-token").by(&next).send().await.expect(200);
@@ -66,8 +66,8 @@ async fn tokens_rotate(platform: &Platform) {
 
 async fn a_lost_answer_is_forgiven(platform: &Platform) {
     let person = platform.somebody().await;
-    let lost = Person::signed_in(&refresh(platform, &person.refresh_token).await.expect(200), PASSWORD);
-    let found = Person::signed_in(&refresh(platform, &person.refresh_token).await.expect(200), PASSWORD);
+    let lost = Person::signed_in(&refresh(platform, &person.refresh_token).await.expect(200));
+    let found = Person::signed_in(&refresh(platform, &person.refresh_token).await.expect(200));
     assert_eq!(found.id, lost.id);
     platform.get("/api/auth/validate-token").by(&found).send().await.expect(200);
     refresh(platform, &found.refresh_token).await.expect(200);
@@ -76,8 +76,8 @@ async fn a_lost_answer_is_forgiven(platform: &Platform) {
 
 async fn a_replay_ends_the_family(platform: &Platform) {
     let person = platform.somebody().await;
-    let second = Person::signed_in(&refresh(platform, &person.refresh_token).await.expect(200), PASSWORD);
-    let third = Person::signed_in(&refresh(platform, &second.refresh_token).await.expect(200), PASSWORD);
+    let second = Person::signed_in(&refresh(platform, &person.refresh_token).await.expect(200));
+    let third = Person::signed_in(&refresh(platform, &second.refresh_token).await.expect(200));
     refresh(platform, &person.refresh_token).await.problem(401, "refresh_refused");
     refresh(platform, &third.refresh_token).await.problem(401, "refresh_refused");
     refused_within_a_second(platform, &third).await;
@@ -104,7 +104,7 @@ async fn two_at_once_are_one(platform: &Platform) {
 
 async fn signing_out(platform: &Platform) {
     let person = platform.somebody().await;
-    let other = Person::signed_in(&platform.login(&person.username, PASSWORD).await.expect(200), PASSWORD);
+    let other = Person::signed_in(&platform.login(&person.username, PASSWORD).await.expect(200));
     let answer = platform.post("/api/auth/logout").by(&person).send().await;
     assert!(answer.status == 200 || answer.status == 204, "{answer:?}");
     refused_within_a_second(platform, &person).await;
@@ -143,7 +143,7 @@ async fn sessions_are_listed_and_ended(platform: &Platform) {
     let person = platform.somebody().await;
     let request = platform.post("/api/auth/login").header("user-agent", "Another/1.0");
     let body = json!({ "username": person.username, "password": PASSWORD });
-    let elsewhere = Person::signed_in(&request.json(body).send().await.expect(200), PASSWORD);
+    let elsewhere = Person::signed_in(&request.json(body).send().await.expect(200));
     let list = platform.get("/api/auth/sessions").by(&person).send().await.expect(200);
     let sessions = list.body["sessions"].as_array().expect("a list").clone();
     assert_eq!(sessions.len(), 2, "{list:?}");

@@ -4,7 +4,7 @@ use super::Platform;
 use super::fold::pages;
 use super::log::Entry;
 use super::system::System;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -143,7 +143,8 @@ fn moments(mut row: Value) -> Value {
     for field in ["created_at", "updated_at"] {
         let time = row[field].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
         let time = time.unwrap_or_else(|| panic!("no {field}: {row}")).with_timezone(&Utc);
-        row[field] = json!(time.timestamp_micros());
+        // Postgres keeps microseconds, and rounds
+        row[field] = json!((time + TimeDelta::nanoseconds(500)).timestamp_micros());
     }
     row
 }

@@ -39,7 +39,8 @@ impl Load {
         let people = (0..people)
             .map(|n| {
                 let mut gateways = gateways.to_vec();
-                gateways.rotate_left(n % gateways.len().max(1));
+                let first = n % gateways.len();
+                gateways.rotate_left(first);
                 tokio::spawn(work(n, gateways, stop.clone(), done.clone()))
             })
             .collect();
@@ -82,7 +83,7 @@ async fn work(n: usize, gateways: Vec<String>, stop: Arc<AtomicBool>, done: Arc<
             desk.promises.wrong.push(format!("{answer:?}"));
             continue;
         }
-        let person = Person::signed_in(&answer, PASSWORD);
+        let person = Person::signed_in(&answer);
         desk.promises.accounts.push(person.clone());
         done.fetch_add(1, Ordering::SeqCst);
         for change in 0..8 {

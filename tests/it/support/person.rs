@@ -1,6 +1,6 @@
 //! People who use the platform.
 
-use super::{Answer, Platform};
+use super::{Answer, Platform, eventually};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use uuid::Uuid;
@@ -17,8 +17,6 @@ pub struct Person {
     pub username: String,
     /// The address; empty when there is none.
     pub email: String,
-    /// The password.
-    pub password: String,
     /// The short-lived token.
     pub access_token: String,
     /// The token that gets another pair.
@@ -39,13 +37,12 @@ pub fn registration(name: &str) -> Value {
 impl Person {
     /// Whoever an answer to a registration or login is about.
     #[track_caller]
-    pub fn signed_in(answer: &Answer, password: &str) -> Person {
+    pub fn signed_in(answer: &Answer) -> Person {
         let text = |pointer: &str| answer.body.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         Person {
             id: answer.text_at("/user/id").parse().expect("an id is a UUID"),
             username: text("/user/username"),
             email: text("/user/email"),
-            password: password.to_owned(),
             access_token: answer.text_at("/access_token"),
             refresh_token: answer.text_at("/refresh_token"),
         }
@@ -56,7 +53,7 @@ impl Platform {
     /// Registers somebody new.
     pub async fn somebody(&self) -> Person {
         let answer = self.post("/api/auth/register").json(registration(&unused_name("ada"))).send().await.expect(201);
-        Person::signed_in(&answer, PASSWORD)
+        Person::signed_in(&answer)
     }
 
     /// Registers somebody new and waits for the profile that follows.
@@ -74,18 +71,20 @@ impl Platform {
 
 impl Platform {
     /// The one-time secret with which the first admin registers, from the page that `up` prints.
-    pub fn bootstrap_secret(&self) -> String {
-        let output = std::fs::read_to_string(&self.running.output).expect("up writes a page");
-        let line = output.lines().find(|line| line.to_lowercase().contains("secret"));
-        let line = line.unwrap_or_else(|| panic!("no secret on the page:\n{output}"));
-        line.split_whitespace().last().unwrap_or_default().to_owned()
+    pub async fn bootstrap_secret(&self) -> String {
+        eventually("the page with the one-time secret is printed", async || {
+            let output = std::fs::read_to_string(&self.running.output).ok()?;
+            let mut lines = output.lines().skip_while(|line| !line.contains("one-time secret")).skip(1);
+            lines.next().map(|line| line.trim().to_owned()).filter(|secret| secret.len() > 20)
+        })
+        .await
     }
 
     /// Registers the first admin.
     pub async fn admin(&self) -> Person {
         let mut body = registration(&unused_name("boss"));
-        body["bootstrap_secret"] = json!(self.bootstrap_secret());
+        body["bootstrap_secret"] = json!(self.bootstrap_secret().await);
         let answer = self.post("/api/auth/register-admin").json(body).send().await.expect(201);
-        Person::signed_in(&answer, PASSWORD)
+        Person::signed_in(&answer)
     }
 }

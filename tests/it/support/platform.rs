@@ -16,14 +16,13 @@ pub struct Setup {
     sync: &'static str,
     variables: BTreeMap<String, String>,
     folder: Option<TempDir>,
-    listen: Option<String>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let off = [("REPRISE_RATE_LIMITS", "off"), ("REPRISE_PASSWORD_POLICY", "basic")];
         let variables = off.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Setup { sync: "interval", variables, folder: None, listen: None }
+        Setup { sync: "interval", variables, folder: None }
     }
 }
 
@@ -46,12 +45,6 @@ impl Setup {
         self
     }
 
-    /// On this address instead of a free one.
-    pub fn listening(mut self, address: &str) -> Self {
-        self.listen = Some(address.to_owned());
-        self
-    }
-
     /// Starts it and waits until it is ready.
     pub async fn start(self) -> Platform {
         let mut platform = self.spawn();
@@ -62,7 +55,7 @@ impl Setup {
     /// Starts it without waiting.
     pub fn spawn(self) -> Platform {
         let folder = self.folder.unwrap_or_else(folder);
-        let listen = self.listen.unwrap_or_else(|| format!("127.0.0.1:{}", free_port()));
+        let listen = format!("127.0.0.1:{}", free_port());
         let mut command = up(folder.path(), &listen, self.sync);
         command.envs(&self.variables);
         let running = Running::start(&mut command, folder.path().join("up.log"));

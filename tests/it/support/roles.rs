@@ -1,7 +1,7 @@
 //! The platform as it is deployed: every role a process of its own, two of each, on servers that can be killed.
 
 use super::load::Load;
-use super::person::{PASSWORD, registration, unused_name};
+use super::person::{registration, unused_name};
 use super::platform::{client, folder, reprise};
 use super::process::{Running, free_port};
 use super::system::System;
@@ -39,8 +39,8 @@ impl Log {
         match self {
             Log::One(server) => server.url.clone(),
             Log::Three(cluster) => {
-                let up = cluster.nodes.iter_mut().find(|node| node.is_running()).expect("one of three is up");
-                up.url.clone()
+                let mut up = cluster.nodes.iter_mut().filter_map(|node| node.is_running().then(|| node.url.clone()));
+                up.next().expect("one of three is up")
             }
         }
     }
@@ -188,7 +188,7 @@ impl Roles {
             (answer.status == 201).then_some(answer)
         })
         .await;
-        Person::signed_in(&answer, PASSWORD)
+        Person::signed_in(&answer)
     }
 
     /// People begin to work at all gateways.

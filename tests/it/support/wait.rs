@@ -1,22 +1,17 @@
 //! Waiting for something to become so, never for a length of time.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// How long the ordinary things of this system may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks again until there is an answer; panics with `what` when there is none in half a minute.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
+pub async fn eventually<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     patiently(what, PATIENCE, ask).await
 }
 
 /// [`eventually`] with a patience of its own.
-pub async fn patiently<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    patience: Duration,
-    mut ask: impl FnMut() -> F,
-) -> T {
+pub async fn patiently<T>(what: &str, patience: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     let mut pause = Duration::from_millis(5);
     loop {
