@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document. An operation describes itself beside its handler ([`Doc`]) and the table that builds the
 //! router builds the document, so neither can know a path that the other does not.
 
+mod answers;
 mod build;
 mod edge;
 pub(crate) mod pages;

@@ -51,7 +51,7 @@ pub(crate) struct PasswordChange {
     pub(crate) current_password: Secret,
     #[serde(alias = "newPassword")]
     pub(crate) new_password: Secret,
-    #[serde(alias = "confirmPassword")]
+    #[serde(alias = "confirmPassword", alias = "password_confirmation")]
     pub(crate) confirm_password: Option<Secret>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct PasswordReset {
     pub(crate) token: Secret,
     #[serde(alias = "new_password", alias = "newPassword")]
     pub(crate) password: Secret,
-    #[serde(alias = "confirmPassword")]
+    #[serde(alias = "confirmPassword", alias = "password_confirmation")]
     pub(crate) confirm_password: Option<Secret>,
 }
 

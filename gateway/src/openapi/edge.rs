@@ -11,11 +11,7 @@ pub(crate) fn routes() -> Vec<Route> {
     vec![
         known("GET", &["/api/operations/{id}"], operation()),
         known("POST", &["/api/commands"], commands()),
-        known(
-            "GET",
-            &["/livez"],
-            probe("livez", "Is the process alive?").answers_text(200, "text/plain", "It is", &[]),
-        ),
+        known("GET", &["/livez"], probe("livez", "Is the process alive?").answers(200, "Health", "It is")),
         known(
             "GET",
             &["/readyz"],

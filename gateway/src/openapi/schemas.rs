@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// `components/schemas`.
 pub(super) fn schemas() -> Value {
     let mut all = requests();
-    for part in [answers_of_identity(), answers_of_profile(), answers_of_platform()] {
+    for part in super::answers::schemas() {
         let (Value::Object(all), Value::Object(part)) = (&mut all, part) else { continue };
         all.extend(part);
     }
@@ -23,36 +23,61 @@ fn closed(description: &str, required: &[&str], properties: Value) -> Value {
     })
 }
 
+/// One thing under several names, of which exactly one is given.
+fn one_of(schema: Value, groups: &[&[&str]]) -> Value {
+    let each = groups.iter().map(|names| {
+        let one = names.iter().map(|name| json!({ "required": [name] })).collect::<Vec<_>>();
+        json!({ "oneOf": one })
+    });
+    with(schema, "allOf", each.collect())
+}
+
+/// Things under several names, of which at most one is given.
+fn not_twice(schema: Value, groups: &[&[&str]]) -> Value {
+    let mut pairs = vec![];
+    for names in groups {
+        for (at, one) in names.iter().enumerate() {
+            pairs.extend(names[at + 1..].iter().map(|other| json!({ "required": [one, other] })));
+        }
+    }
+    with(schema, "not", json!({ "anyOf": pairs }))
+}
+
+fn with(mut schema: Value, keyword: &str, value: Value) -> Value {
+    schema[keyword] = value;
+    schema
+}
+
 /// An answer: more may come in later versions.
-fn open(description: &str, required: &[&str], properties: Value) -> Value {
+pub(super) fn open(description: &str, required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "description": description, "required": required, "properties": properties })
 }
 
-fn maybe(kind: &str, description: &str) -> Value {
+pub(super) fn maybe(kind: &str, description: &str) -> Value {
     json!({ "type": [kind, "null"], "description": description })
 }
 
-fn text(description: &str) -> Value {
+pub(super) fn text(description: &str) -> Value {
     json!({ "type": "string", "description": description })
 }
 
-fn id(description: &str) -> Value {
+pub(super) fn id(description: &str) -> Value {
     json!({ "type": "string", "format": "uuid", "description": description })
 }
 
-fn time(description: &str) -> Value {
+pub(super) fn time(description: &str) -> Value {
     json!({ "type": "string", "format": "date-time", "description": description })
 }
 
-fn maybe_time(description: &str) -> Value {
+pub(super) fn maybe_time(description: &str) -> Value {
     json!({ "type": ["string", "null"], "format": "date-time", "description": description })
 }
 
-fn number(description: &str) -> Value {
+pub(super) fn number(description: &str) -> Value {
     json!({ "type": "integer", "minimum": 0, "description": description })
 }
 
-fn roles() -> Value {
+pub(super) fn roles() -> Value {
     json!({
         "type": "array",
         "description": "Rights beyond those of every user",
@@ -73,7 +98,7 @@ fn confirmation() -> Value {
     maybe("string", "The new password again, as forms send it; checked when given")
 }
 
-fn visibility() -> Value {
+pub(super) fn visibility() -> Value {
     json!({
         "type": "string",
         "enum": ["public", "unlisted", "private"],
@@ -81,13 +106,18 @@ fn visibility() -> Value {
     })
 }
 
-fn preference_map(nullable: bool) -> Value {
+pub(super) fn preference_map(nullable: bool) -> Value {
     let mut value = json!({ "type": ["boolean", "integer", "string"], "maxLength": 200 });
     if nullable {
         value["type"] = json!(["boolean", "integer", "string", "null"]);
     }
     json!({ "type": "object", "additionalProperties": value, "maxProperties": 100 })
 }
+
+/// What a person is called, in the words of all clients.
+const NAMES: &[&str] = &["display_name", "name", "displayName"];
+/// The repetition of a new password, likewise.
+const CONFIRMATIONS: &[&str] = &["confirm_password", "confirmPassword", "password_confirmation"];
 
 fn registration(extra: Value) -> Value {
     let mut properties = json!({
@@ -105,12 +135,14 @@ fn registration(extra: Value) -> Value {
     });
     let (Value::Object(all), Value::Object(extra)) = (&mut properties, extra) else { return properties };
     all.extend(extra);
-    closed("At least one of `username` and `email`", &["password"], properties)
+    let schema = closed("At least one of `username` and `email`", &["password"], properties);
+    let schema = with(schema, "anyOf", json!([{ "required": ["username"] }, { "required": ["email"] }]));
+    not_twice(schema, &[NAMES, CONFIRMATIONS, &["bootstrap_secret", "bootstrapSecret", "secret"]])
 }
 
 fn requests() -> Value {
     let token = || json!({ "type": "string", "minLength": 1, "maxLength": 4096 });
-    json!({
+    let mut all = json!({
         "Registration": registration(json!({})),
         "AdminRegistration": registration(json!({
             "bootstrap_secret": maybe("string", "The one-time secret, when no admin asks; the header `X-Bootstrap-Secret` does as well"),
@@ -133,6 +165,7 @@ fn requests() -> Value {
             "newPassword": password("The same as `new_password`"),
             "confirm_password": confirmation(),
             "confirmPassword": confirmation(),
+            "password_confirmation": confirmation(),
         })),
         "ForgottenPassword": closed("Whose password is forgotten", &[], json!({
             "email": text("The address of the account, or its username"),
@@ -146,6 +179,7 @@ fn requests() -> Value {
             "newPassword": password("The same as `password`"),
             "confirm_password": confirmation(),
             "confirmPassword": confirmation(),
+            "password_confirmation": confirmation(),
         })),
         "PasswordResetForm": closed("The token from the mail and the new password", &["token", "password"], json!({
             "token": token(),
@@ -192,145 +226,34 @@ fn requests() -> Value {
                 "reason": { "type": ["string", "null"], "maxLength": 500, "description": "Why it is suspended, for the audit" },
             },
         },
-    })
-}
-
-fn answers_of_identity() -> Value {
-    json!({
-        "AuthUser": open("Whose account it is", &["id", "username", "email", "roles"], json!({
-            "id": id("The person's id everywhere"),
-            "username": maybe("string", "The name to sign in with"),
-            "email": maybe("string", "The address"),
-            "name": maybe("string", "What the person is called"),
-            "roles": roles(),
-        })),
-        "SignedIn": open("The account and its tokens",
-            &["user", "access_token", "token", "refresh_token", "token_type", "expires_in"], json!({
-            "user": super::reference("schemas", "AuthUser"),
-            "access_token": text("Send it as `Authorization: Bearer …`"),
-            "token": text("The same as `access_token`"),
-            "refresh_token": text("Serves once, for new tokens"),
-            "token_type": { "const": "Bearer" },
-            "expires_in": number("Seconds that the access token counts"),
-        })),
-        "Message": open("A word to the person", &["message"], json!({ "message": text("What was done, in words") })),
-        "TokenState": open("Whose token it is", &["valid", "user", "session"], json!({
-            "valid": { "const": true },
-            "user": super::reference("schemas", "TokenUser"),
-            "session": id("The session"),
-        })),
-        "TokenUser": open("What the token says of its person", &["id", "roles"], json!({ "id": id("The person"), "roles": roles() })),
-        "Sessions": open("Where the person is signed in", &["sessions"], json!({
-            "sessions": { "type": "array", "items": super::reference("schemas", "Session") },
-        })),
-        "Session": open("One sign-in", &["id", "current", "started_at", "last_seen_at", "expires_at"], json!({
-            "id": id("The session"),
-            "current": { "type": "boolean", "description": "Whether it is the one that asks" },
-            "agent": maybe("string", "The browser or program, as it calls itself"),
-            "network": maybe("string", "The network it came from, never the whole address"),
-            "started_at": time("Signed in"),
-            "last_seen_at": time("Last refreshed"),
-            "expires_at": time("Over at the latest"),
-        })),
-        "Ended": open("How many sessions were ended", &["ended"], json!({ "ended": number("Sessions") })),
-        "KeySet": open("Public keys of access tokens (RFC 7517)", &["keys"], json!({
-            "keys": { "type": "array", "items": { "type": "object", "required": ["kty", "kid"] } },
-        })),
-        "User": open("An account", &["id", "username", "email", "email_verified", "roles", "status", "created_at", "updated_at", "version"],
-            json!({
-            "id": id("The person's id everywhere"),
-            "username": maybe("string", "The name to sign in with"),
-            "email": maybe("string", "The address"),
-            "email_verified": { "type": "boolean", "description": "Whether the address is proven to be the person's" },
-            "name": maybe("string", "What the person is called"),
-            "roles": roles(),
-            "status": { "type": "string", "enum": ["active", "suspended", "erased"], "description": "Whether the account may sign in" },
-            "created_at": time("Registered"),
-            "updated_at": time("Last changed"),
-            "version": number("The `ETag`"),
-            "profile": { "oneOf": [super::reference("schemas", "PublicProfile"), { "type": "null" }] },
-        })),
-        "Users": open("A page of accounts, newest first", &["users", "next"], json!({
-            "users": { "type": "array", "items": super::reference("schemas", "User") },
-            "next": maybe("string", "Send it as `after` for the next page; `null` on the last"),
-        })),
-    })
-}
-
-fn answers_of_profile() -> Value {
-    let shown = json!({
-        "user_id": id("Whose it is"),
-        "handle": text("Where it is found: `/u/<handle>`"),
-        "display_name": maybe("string", "What the person is called"),
-        "name": maybe("string", "The same as `display_name`"),
-        "bio": maybe("string", "About the person"),
-        "location": maybe("string", "Where the person is"),
-        "website": maybe("string", "Where the person is on the web"),
-        "visibility": visibility(),
-        "created_at": time("Begun"),
-        "updated_at": time("Last changed"),
-        "version": number("The `ETag`"),
     });
-    let mut own = shown.clone();
-    own["email"] = maybe("string", "The person's address; only the person and admins see it");
-    own["username"] = maybe("string", "The person's name to sign in with; only the person and admins see it");
-    own["preferences"] = preference_map(false);
-    let done = |more: Value| {
-        let mut properties = json!({ "user_id": id("Whose it is"), "version": number("The `ETag`") });
-        let (Value::Object(all), Value::Object(more)) = (&mut properties, more) else { return properties };
-        all.extend(more);
-        open("What was changed", &["user_id", "version"], properties)
-    };
-    json!({
-        "Profile": open("A profile as its person sees it", &["user_id", "handle", "display_name", "visibility", "version"], own),
-        "PublicProfile": open("A profile as others see it", &["user_id", "handle", "display_name", "visibility", "version"], shown),
-        "ProfileChanged": done(json!({
-            "display_name": maybe("string", "What the person is called, when it was given"),
-            "name": maybe("string", "The same as `display_name`"),
-            "bio": maybe("string", "About the person, when it was given"),
-            "location": maybe("string", "Where the person is, when it was given"),
-            "website": maybe("string", "Where the person is on the web, when it was given"),
-        })),
-        "HandleChanged": done(json!({ "handle": text("Where it is found") })),
-        "VisibilityChanged": done(json!({ "visibility": visibility() })),
-        "PreferencesChanged": done(json!({ "preferences": preference_map(true) })),
-        "Preferences": open("How somebody likes things", &["user_id", "preferences", "version"], json!({
-            "user_id": id("Whose they are"),
-            "preferences": preference_map(false),
-            "version": number("The `ETag`"),
-        })),
-    })
+    for (name, groups) in ONE_OF {
+        all[name] = one_of(all[name].take(), groups);
+    }
+    for (name, names) in NOT_TWICE {
+        all[name] = not_twice(all[name].take(), &[names]);
+    }
+    all
 }
 
-fn answers_of_platform() -> Value {
-    let status = json!({ "type": "string", "enum": ["pending", "accepted", "rejected"] });
-    json!({
-        "Problem": open("What went wrong (RFC 9457)", &["type", "title", "status", "code"], json!({
-            "type": { "type": "string", "format": "uri-reference", "description": "A page about this kind of problem" },
-            "title": text("The kind of problem, in words"),
-            "status": { "type": "integer", "minimum": 400, "maximum": 599, "description": "The status of the answer" },
-            "code": text("A stable word for programs"),
-            "detail": text("This problem, in words for the person who asked"),
-            "instance": text("The path that was asked"),
-        })),
-        "Operation": open("A command and what became of it", &["id", "status"], json!({
-            "id": id("The command"),
-            "status": status,
-            "kind": maybe("string", "The command's type"),
-            "subject": { "type": ["string", "null"], "format": "uuid", "description": "What it was asked of" },
-            "version": { "type": ["integer", "null"], "description": "The version after it" },
-            "asked_at": maybe_time("Asked"),
-            "decided_at": maybe_time("Decided"),
-        })),
-        "CloudEvent": open("A command as a CloudEvent 1.0", &["specversion", "id", "source", "type", "subject", "data"], json!({
-            "specversion": { "const": "1.0" },
-            "id": text("With `source` it makes the command idempotent"),
-            "source": { "type": "string", "format": "uri-reference", "description": "Who asks, in the asker's own words" },
-            "type": { "type": "string", "description": "The command: `profile.profile.update.v1`" },
-            "subject": id("What is asked"),
-            "data": { "type": "object", "description": "What the command says" },
-        })),
-        "Document": open("An OpenAPI 3.1 document", &["openapi", "info", "paths"], json!({ "openapi": text("3.1") })),
-        "Health": open("How the platform is", &["status"], json!({ "status": text("`ok` when all is well") })),
-    })
-}
+type Groups = &'static [&'static [&'static str]];
+
+/// Requests in which exactly one name of each group is given.
+const ONE_OF: &[(&str, Groups)] = &[
+    ("Login", &[&["identifier", "email", "username"]]),
+    ("Refresh", &[&["refresh_token", "refreshToken"]]),
+    (
+        "PasswordChange",
+        &[&["current_password", "currentPassword", "old_password", "oldPassword"], &["new_password", "newPassword"]],
+    ),
+    ("ForgottenPassword", &[&["email", "identifier", "username"]]),
+    ("PasswordReset", &[&["password", "new_password", "newPassword"]]),
+];
+
+/// Requests in which a thing has several names and need not be given.
+const NOT_TWICE: &[(&str, &[&str])] = &[
+    ("PasswordChange", CONFIRMATIONS),
+    ("PasswordReset", CONFIRMATIONS),
+    ("ProfileChange", NAMES),
+    ("UserChange", NAMES),
+];

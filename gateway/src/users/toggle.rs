@@ -13,6 +13,7 @@ use crate::path::Id;
 use crate::problem::Problem;
 use axum::extract::State;
 use events::identity::user::{Command, Status};
+use projections::user_page::Row;
 use projections::{profile_page, user_page};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(super) fn doc() -> Doc {
 /// `POST /api/users/{id}/toggle-status`
 pub(super) async fn toggle(State(app): State<App>, admin: Admin, Id(id): Id, asked: Asked) -> Result<Answer, Problem> {
     app.fresh(&asked, &["user_page"]).await?;
-    let mut row = user_page::get(app.reads(), id).await?.ok_or_else(missing)?;
+    let row = user_page::get(app.reads(), id).await?.ok_or_else(missing)?;
     let status = match row.status.as_str() {
         "active" => Status::Suspended,
         "suspended" => Status::Active,
@@ -49,9 +50,14 @@ pub(super) async fn toggle(State(app): State<App>, admin: Admin, Id(id): Id, ask
         Accepted::Later(operation) => return Ok(Answer::later(operation)),
         Accepted::Done(outcome) => outcome,
     };
-    app.reads().wait_for(&["user_page"], outcome.position, PATIENCE).await?;
-    (row.status, row.version, row.updated_at) = (word(status).to_owned(), outcome.version.cast_signed(), outcome.time);
-    let email = opened(&app, row.email_sealed.clone()).await?;
+    let visible = app.reads().wait_for(&["user_page"], outcome.position, PATIENCE).await?;
+    let now = if visible { user_page::get(app.reads(), id).await? } else { None };
+    // what is shown first: a repetition under one key is answered with what is, not with what another click would do
+    let row = now.unwrap_or_else(|| {
+        let (status, version) = (word(status).to_owned(), outcome.version.cast_signed());
+        Row { status, version, updated_at: outcome.time, ..row }
+    });
+    let (email, version) = (opened(&app, row.email_sealed.clone()).await?, row.version.unsigned_abs());
     let profile = profile_page::get(app.reads(), id).await?;
-    Ok(Answer::ok(&user(row, email, profile)).etag(outcome.version))
+    Ok(Answer::ok(&user(row, email, profile)).etag(version))
 }
