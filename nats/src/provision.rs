@@ -13,6 +13,9 @@ use crate::read;
 pub use crate::streams::Plan;
 use crate::streams::{self, DEAD};
 
+/// Before this version batches with several subjects could be refused for no reason.
+const OLDEST: (i64, i64, i64) = (2, 14, 4);
+
 /// What was there and what was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -27,6 +30,12 @@ pub struct Report {
 /// # Errors
 /// Something exists and differs: each field is named, with both values and the way to change it.
 pub async fn provision(bus: &Bus, plan: &Plan) -> Result<Report> {
+    let client = &bus.0.calls.client;
+    let (major, minor, patch) = OLDEST;
+    if !client.is_server_compatible(major, minor, patch) {
+        let version = client.server_info().version;
+        bail!("nats-server {version} is too old: atomic batches need {major}.{minor}.{patch} or later");
+    }
     let mut report = Report::default();
     let mut differences = vec![];
     for wanted in all(plan) {
@@ -303,15 +312,27 @@ fn consumer_state(info: &Value) -> ConsumerState {
 /// The server does not answer.
 pub async fn drained(bus: &Bus) -> Result<bool> {
     let before = ends(bus).await?;
-    for (stream, config) in streams::consumers() {
-        let name = config.durable_name.unwrap_or_default();
-        let info: Value = read::api(&bus.0.calls, &format!("CONSUMER.INFO.{stream}.{name}"), json!({})).await?;
-        let state = consumer_state(&info);
-        if info["error"].is_null() && (state.pending > 0 || state.unacknowledged > 0) {
-            return Ok(false);
-        }
+    let busy = |state: &ConsumerState| state.pending > 0 || state.unacknowledged > 0;
+    if consumer_states(bus, None).await?.iter().any(busy) {
+        return Ok(false);
     }
     Ok(before == ends(bus).await?)
+}
+
+/// The durable consumers that exist, of one context or of all.
+pub(crate) async fn consumer_states(bus: &Bus, context: Option<&str>) -> Result<Vec<ConsumerState>> {
+    let mut states = vec![];
+    for (stream, config) in streams::consumers() {
+        let name = config.durable_name.unwrap_or_default();
+        if context.is_some_and(|context| context != name) {
+            continue;
+        }
+        let info: Value = read::api(&bus.0.calls, &format!("CONSUMER.INFO.{stream}.{name}"), json!({})).await?;
+        if info["error"].is_null() {
+            states.push(consumer_state(&info));
+        }
+    }
+    Ok(states)
 }
 
 async fn ends(bus: &Bus) -> Result<[u64; 3]> {

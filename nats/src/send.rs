@@ -7,7 +7,7 @@ use events::{Command, Message};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::bus::{Bus, SendError};
@@ -17,6 +17,9 @@ use crate::{crash, read, streams};
 
 /// How long an unclear answer is asked after again.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Whoever was not told in time has one look at what is stored, in case the telling was lost.
+const LAST_LOOK: Duration = Duration::from_millis(100);
 
 /// A command is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +71,7 @@ impl Bus {
         let told = timeout(deadline.saturating_duration_since(Instant::now()), &mut inbox.answers).await;
         match told {
             Ok(told) => told_or_later(told.ok().map(|message| message.payload)),
-            Err(_) => Ok(self.outcome(command.id).await.ok().flatten().map_or(Reply::Later, Reply::Told)),
+            Err(_) => self.stored_outcome(command.id, Instant::now() + LAST_LOOK).await,
         }
     }
 
@@ -151,11 +154,11 @@ impl Bus {
     async fn stored_outcome(&self, command: Uuid, deadline: Instant) -> Result<Reply, SendError> {
         let mut pause = Duration::from_millis(4);
         loop {
-            if let Some(outcome) = self.outcome(command).await.map_err(SendError::Unavailable)? {
-                return Ok(Reply::Told(outcome));
-            }
-            if Instant::now() + pause > deadline {
-                return Ok(Reply::Later);
+            // the command is in the log: whatever goes wrong from here on, its outcome comes later
+            match timeout_at(deadline, self.outcome(command)).await {
+                Ok(Ok(Some(outcome))) => return Ok(Reply::Told(outcome)),
+                Ok(_) if Instant::now() + pause < deadline => {}
+                _ => return Ok(Reply::Later),
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));

@@ -2,7 +2,7 @@
 
 use crate::append::{lost_acknowledgements, races_on_one_name, races_on_one_subject};
 use crate::kit::*;
-use nats::{Status, Sync, streams};
+use nats::{Start, Status, Sync, streams};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,15 @@ async fn killing_the_leader_loses_nothing() {
     let leader = info.cluster.and_then(|cluster| cluster.leader).expect("a leader");
     let leader: usize = leader.trim_start_matches('n').parse().expect("nodes are numbered");
     cluster.nodes[leader].kill();
+    let mut feed = world.bus.feed(streams::EVENTS, vec![], Start::Sequence(0));
+    let reading = tokio::spawn(async move {
+        let mut read: Vec<u64> = vec![];
+        while read.len() < 960 {
+            let some = feed.next(100, Duration::from_millis(500)).await.unwrap_or_default();
+            read.extend(some.iter().map(|event| event.sequence));
+        }
+        read
+    });
     let mut taken: Vec<Uuid> = vec![];
     for client in clients {
         taken.extend(client.await.expect("no panic"));
@@ -45,6 +54,9 @@ async fn killing_the_leader_loses_nothing() {
     cluster.nodes[leader].restart().expect("it starts again");
     world.settled().await;
     check(&world, &taken, &subjects).await;
+    let read =
+        tokio::time::timeout(Duration::from_secs(30), reading).await.expect("everything is read").expect("no panic");
+    assert_eq!(read, (1..=read.len() as u64).collect::<Vec<_>>());
 }
 
 /// Sends until it has been taken a while; answers what was taken for certain.
