@@ -144,8 +144,11 @@ async fn look(app: &App, tails: &mut Tails) -> BTreeMap<&'static str, Part> {
         ("revocations", revocations(app.edge())),
         ("vault", Part::when(app.edge().auth.has_keys(), "no key to check tokens with is known yet")),
     ]);
-    let (user, profile) =
-        tokio::join!(in_time(app.reads().position("user_page")), in_time(app.reads().position("profile_page")));
+    let (user, profile, live) = tokio::join!(
+        in_time(app.reads().position("user_page")),
+        in_time(app.reads().position("profile_page")),
+        in_time(app.reads().are_live(&["user_page", "profile_page", "operations"])),
+    );
     match tail {
         Ok(tail) => {
             parts.insert("nats", Part::ok());
@@ -155,13 +158,17 @@ async fn look(app: &App, tails: &mut Tails) -> BTreeMap<&'static str, Part> {
             parts.insert("nats", Part::down(why));
         }
     }
-    match (user, profile) {
-        (Ok(user), Ok(profile)) => {
+    match (user, profile, live) {
+        (Ok(_), Ok(_), Ok(false)) => {
+            parts.insert("postgres", Part::ok());
+            parts.insert("projections", Part::down("not every page has been built yet"));
+        }
+        (Ok(user), Ok(profile), Ok(true)) => {
             parts.insert("postgres", Part::ok());
             let behind = tails.goal().saturating_sub(user.min(profile));
             parts.insert("projections", Part::when(behind == 0, format!("{behind} events behind")));
         }
-        (Err(why), _) | (_, Err(why)) => {
+        (Err(why), ..) | (_, Err(why), _) | (_, _, Err(why)) => {
             parts.insert("postgres", Part::down(why));
         }
     }

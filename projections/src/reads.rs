@@ -70,6 +70,14 @@ impl Reads {
         Ok(position.unwrap_or(0) as u64)
     }
 
+    /// Whether all of `projections` can be read: each has a live generation.
+    ///
+    /// # Errors
+    /// Postgres does not answer.
+    pub async fn are_live(&self, projections: &[&str]) -> sqlx::Result<bool> {
+        self.have_seen(projections, 0).await
+    }
+
     /// Waits until all of `projections` over `EVENTS` have seen `position`, at most `deadline` long; false when the
     /// time is over. A projection over another stream has nothing to wait for.
     ///
