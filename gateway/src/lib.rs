@@ -56,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 /// Serves HTTP until stopped; then ends what was begun and returns.
 ///
 /// # Errors
-/// It was stopped before the vault gave the keys that gateways share.
+/// It was stopped before the vault gave the keys that gateways share, or NATS does not let this role listen.
 pub async fn serve(
     listener: TcpListener,
     config: Config,
@@ -72,6 +72,7 @@ pub async fn serve(
     }?;
     let source = move || jwks(vault.clone());
     let edge = Arc::new(Edge::new(config, keys, Arc::new(move || Box::pin(source()))));
+    let reads = reads.woken_by(&bus).await?;
     let app = App::new(edge.clone(), bus, reads);
     let background = stop.child_token();
     tokio::spawn(health::watch(app.clone(), background.clone()));

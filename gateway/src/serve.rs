@@ -3,6 +3,7 @@
 use crate::edge::Edge;
 use axum::Router;
 use axum::http::Request;
+use futures::FutureExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// The head of a request must have arrived after this long; this is also how long a connection may be idle.
@@ -25,28 +26,36 @@ const FIELDS: usize = 64;
 const HEAD_SIZE: usize = 32 * 1024;
 /// While connections are told to end, new ones are still taken: a balancer needs a moment to see that we are not ready.
 const LAME: Duration = Duration::from_millis(500);
+/// So long the last connections have for their request to arrive.
+const LAST: Duration = Duration::from_millis(100);
 
 /// Serves until stopped; then answers everything that was begun.
 pub(crate) async fn connections(listener: TcpListener, edge: Arc<Edge>, router: Router, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(edge.config.connections));
-    let mut lame = Box::pin(lame(&edge, &stop));
-    loop {
-        let stream = tokio::select! {
-            biased;
-            () = &mut lame => break,
-            stream = accept(&listener) => stream,
-        };
-        let Ok(place) = room.clone().acquire_owned().await else { break };
-        let connection = serve(stream, edge.clone(), router.clone());
-        let connection = graceful.watch(connection);
+    let begin = |stream: TcpStream, place: Option<OwnedSemaphorePermit>| {
+        let connection = graceful.watch(serve(stream, edge.clone(), router.clone()));
         tokio::spawn(async move {
             // how a connection ends is the client's business
             let _ = connection.await;
             drop(place);
         });
+    };
+    let mut lame = Box::pin(lame(&edge, &stop));
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut lame => break,
+            (stream, place) = accept(&listener, &room) => begin(stream, place),
+        }
+    }
+    // whoever was connected already, as far as they can know, is answered too
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        begin(stream, None);
     }
     drop(listener);
+    // a connection that has not said anything yet is closed at once below: let the last ones speak first
+    tokio::time::sleep(LAST).await;
     if tokio::time::timeout(edge.config.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
     }
@@ -59,10 +68,12 @@ async fn lame(edge: &Edge, stop: &CancellationToken) {
     tokio::time::sleep(LAME).await;
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection, when there is room for one.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    let place = room.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, _)) => return (stream, place),
             Err(error) => {
                 // out of file descriptors, mostly: accepting again at once would only spin
                 tracing::warn!(error = %error, "a connection could not be accepted");

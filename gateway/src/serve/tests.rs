@@ -3,7 +3,6 @@ use crate::answer::Answer;
 use crate::config::Config;
 use crate::edge::Keys;
 use axum::routing::get;
-use futures::FutureExt;
 use std::net::SocketAddr;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
