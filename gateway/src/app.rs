@@ -100,6 +100,11 @@ impl App {
         &self.0.health
     }
 
+    /// The vault ended a session on behalf of this request: here its tokens count no more from now on.
+    pub(crate) fn ended(&self, session: Uuid) {
+        self.0.edge.auth.revocations.end(session);
+    }
+
     /// The id of something new: the same again for a repetition under the same `Idempotency-Key`.
     ///
     /// # Errors

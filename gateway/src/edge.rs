@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::FutureExt;
 use http_body_util::Limited;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -156,7 +156,7 @@ impl Edge {
             .flat_map(|value| value.split(','))
             .collect();
         let nth = forwarded.len().checked_sub(self.config.trusted_proxies).and_then(|n| forwarded.get(n));
-        nth.and_then(|address| address.trim().parse().ok()).unwrap_or(peer)
+        nth.and_then(|address| one(address.trim())).unwrap_or(peer)
     }
 
     /// Makes a problem of everything that is not a success.
@@ -207,6 +207,12 @@ impl Edge {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
+}
+
+/// An address as proxies write it, some with the port.
+fn one(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    text.parse::<IpAddr>().ok().or_else(with_port).map(|address| address.to_canonical())
 }
 
 /// Runs the handler. A panic is one answer of 500 and one line in the log, not the end of a connection.

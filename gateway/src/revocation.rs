@@ -67,18 +67,26 @@ impl Revocations {
     pub(crate) fn learn(&self, event: &[u8]) {
         let Ok(head) = serde_json::from_slice::<Head>(event) else { return };
         let at = head.time.timestamp_millis();
-        let mut known = self.known.write().expect("never poisoned: nothing panics inside");
-        let map = match head.kind.as_ref() {
-            "identity.session.ended.v1" => &mut known.sessions,
+        match head.kind.as_ref() {
+            "identity.session.ended.v1" => self.note(|known| &mut known.sessions, head.subject, at),
             "identity.user.suspended.v1"
             | "identity.user.erased.v1"
             | "identity.user.role_assigned.v1"
-            | "identity.user.role_revoked.v1" => &mut known.people,
-            _ => return,
-        };
-        let entry = map.entry(head.subject).or_insert(at);
+            | "identity.user.role_revoked.v1" => self.note(|known| &mut known.people, head.subject, at),
+            _ => {}
+        }
+    }
+
+    /// A session ended through this very gateway, which need not hear of it to know it.
+    pub(crate) fn end(&self, session: Uuid) {
+        self.note(|known| &mut known.sessions, session, Utc::now().timestamp_millis());
+    }
+
+    fn note(&self, map: fn(&mut Known) -> &mut HashMap<Uuid, i64>, id: Uuid, at: i64) {
+        let mut known = self.known.write().expect("never poisoned: nothing panics inside");
+        let entry = map(&mut known).entry(id).or_insert(at);
         *entry = at.max(*entry);
-        known.order.push_back((at, head.subject));
+        known.order.push_back((at, id));
         known.forget(Utc::now().timestamp_millis() - REMEMBER.num_milliseconds());
     }
 

@@ -195,6 +195,7 @@ async fn a_trusted_proxy_is_believed_once() {
     };
     let peer = IpAddr::from([10, 0, 0, 1]);
     assert_eq!(edge.address(peer, &headers("6.6.6.6, 1.2.3.4")), IpAddr::from([1, 2, 3, 4]));
+    assert_eq!(edge.address(peer, &headers("1.2.3.4:5678")), IpAddr::from([1, 2, 3, 4]));
     assert_eq!(edge.address(peer, &headers("junk")), peer);
     assert_eq!(edge.address(peer, &HeaderMap::new()), peer);
 }

@@ -18,5 +18,6 @@ pub(super) fn doc() -> Doc {
 /// `POST /api/auth/logout`
 pub(super) async fn logout(State(app): State<App>, actor: Actor) -> Result<Answer, Problem> {
     app.vault().logout(&Logout { user: actor.id, session: actor.session }).await?;
+    app.ended(actor.session);
     Ok(Answer::nothing())
 }

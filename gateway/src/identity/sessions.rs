@@ -36,6 +36,7 @@ pub(super) fn end_doc() -> Doc {
 /// `DELETE /api/auth/sessions/{id}`
 pub(super) async fn end(State(app): State<App>, actor: Actor, Id(session): Id) -> Result<Answer, Problem> {
     if app.vault().end_session(&revoke(&actor, session)).await?.ended {
+        app.ended(session);
         return Ok(Answer::nothing());
     }
     Err(Problem::missing("session_missing", "there is no such open session of yours"))
@@ -55,6 +56,7 @@ pub(super) async fn end_others(State(app): State<App>, actor: Actor) -> Result<A
     let mut ended = 0;
     for session in sessions.iter().filter(|session| !session.current) {
         ended += u32::from(app.vault().end_session(&revoke(&actor, session.id)).await?.ended);
+        app.ended(session.id);
     }
     Ok(Answer::ok(&json!({ "ended": ended })))
 }
