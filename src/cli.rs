@@ -45,6 +45,14 @@ pub enum Role {
     Demo(Demo),
     /// Print addresses and read-only keys of a running `up`, for eval
     Env(Data),
+    /// Make new secrets for a platform in parts, as a .env file
+    Keys,
+    /// Ask a /readyz; the exit code tells
+    Probe {
+        /// What to ask
+        #[arg(default_value = "http://127.0.0.1:3000/readyz")]
+        url: String,
+    },
     /// Look after what is remembered
     #[command(subcommand)]
     Projection(Projection),
@@ -265,6 +273,18 @@ pub struct Migrate {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub servers: Servers,
+    /// Let the role of gateways sign in with this password; without one only the owner can become it
+    #[arg(long, env = "REPRISE_GATEWAY_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub gateway_password: Option<String>,
+    /// The same for the projector
+    #[arg(long, env = "REPRISE_PROJECTOR_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub projector_password: Option<String>,
+    /// The same for the vault
+    #[arg(long, env = "REPRISE_VAULT_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub vault_password: Option<String>,
+    /// The same for people who look
+    #[arg(long, env = "REPRISE_READER_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub reader_password: Option<String>,
 }
 
 /// `reprise doctor`.
@@ -273,6 +293,9 @@ pub struct Doctor {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub servers: Servers,
+    /// Copies that NATS should keep of everything
+    #[arg(long, env = "REPRISE_REPLICAS", default_value_t = 1, value_name = "N")]
+    pub replicas: usize,
     /// As JSON, for programs
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,6 @@
 //! Where NATS and Postgres are, and as whom to come there: said on the command line, or known from the running `up`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use nats::{Bus, Options};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,10 +11,12 @@ use crate::data::{Folder, Running};
 /// The owner of the database, among the names of database roles.
 pub const OWNER: &str = "owner";
 
+const NOTHING_RUNS: &str = "no `reprise up` is running on this data folder (--data)";
+
 /// Where the servers are.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// NATS.
+    /// NATS; empty when nobody says where it is.
     pub nats_url: String,
     /// What NATS does before it acknowledges.
     pub sync: nats::Sync,
@@ -69,51 +71,50 @@ impl Place {
         Place { nats_url, sync, seeds, databases }
     }
 
-    /// What the command line says, and for the rest the `up` that runs on its data folder.
-    ///
-    /// # Errors
-    /// Something is not said and no `up` is running.
-    pub fn of(servers: &Servers) -> Result<Self> {
+    /// What the command line says, and for the rest the `up` that runs on its data folder. What nobody says is missed
+    /// only when it is needed.
+    pub fn of(servers: &Servers) -> Self {
         let folder = Folder::at(&servers.data.data);
-        let running = || -> Result<Running> {
-            folder.running().context("give NATS_URL and DATABASE_URL, or the data folder of a running `reprise up`")
-        };
-        let known = match (&servers.nats_url, &servers.database_url) {
-            (Some(_), Some(_)) => None,
-            _ => Some(running()?),
-        };
+        let all_said = servers.nats_url.is_some() && servers.database_url.is_some();
+        let known: Option<Running> = if all_said { None } else { folder.running().ok() };
         let sync = match &known {
             Some(known) if servers.nats_url.is_none() && known.sync == "interval" => nats::Sync::Interval,
             _ => servers.sync.into(),
         };
-        let seeds = match (&servers.nkey, &servers.keys_dir, &servers.nats_url) {
-            (Some(seed), _, _) => Seeds::One(seed.clone()),
-            (None, Some(folder), _) => Seeds::Folder(folder.clone()),
-            (None, None, Some(_)) => Seeds::None,
-            (None, None, None) if folder.path("keys/nats").is_dir() => Seeds::Folder(folder.path("keys/nats")),
-            (None, None, None) => Seeds::None,
+        let seeds = match (&servers.nkey, &servers.keys_dir) {
+            (Some(seed), _) => Seeds::One(seed.clone()),
+            (None, Some(folder)) => Seeds::Folder(folder.clone()),
+            (None, None) if servers.nats_url.is_none() && folder.path("keys/nats").is_dir() => {
+                Seeds::Folder(folder.path("keys/nats"))
+            }
+            (None, None) => Seeds::None,
         };
         let databases = match (&servers.database_url, &known) {
             (Some(url), _) => Databases::One(url.clone()),
             (None, Some(known)) => Databases::Each(known.databases.clone()),
-            (None, None) => bail!("DATABASE_URL is not given"),
+            (None, None) => Databases::Each(BTreeMap::new()),
         };
-        let nats_url = servers.nats_url.clone().or(known.map(|known| known.nats_url));
-        Ok(Place { nats_url: nats_url.context("NATS_URL is not given")?, sync, seeds, databases })
+        let nats_url = servers.nats_url.clone().or(known.map(|known| known.nats_url)).unwrap_or_default();
+        Place { nats_url, sync, seeds, databases }
     }
 
     /// How `role` reaches NATS.
     ///
     /// # Errors
-    /// Its seed cannot be read.
+    /// Nobody says where NATS is, or the role's seed cannot be read.
     pub fn options(&self, role: &str) -> Result<Options> {
+        ensure!(!self.nats_url.is_empty(), "NATS_URL is not given, and {NOTHING_RUNS}");
         let seed = match &self.seeds {
             Seeds::None => None,
             Seeds::One(seed) => Some(seed.trim().to_owned()),
             Seeds::Folder(folder) => {
                 let file = folder.join(format!("{role}.seed"));
                 let text = std::fs::read_to_string(&file);
-                Some(text.with_context(|| format!("cannot read the nkey seed of {role}, {}", file.display()))?.trim().to_owned())
+                Some(
+                    text.with_context(|| format!("cannot read the nkey seed of {role}, {}", file.display()))?
+                        .trim()
+                        .to_owned(),
+                )
             }
         };
         Ok(Options { url: self.nats_url.clone(), role: role.to_owned(), seed, sync: self.sync })
@@ -124,7 +125,9 @@ impl Place {
     /// # Errors
     /// NATS does not know it.
     pub async fn bus(&self, role: &str) -> Result<Bus> {
-        Bus::connect(&self.options(role)?).await.with_context(|| format!("{role} cannot come to NATS at {}", shown(&self.nats_url)))
+        Bus::connect(&self.options(role)?)
+            .await
+            .with_context(|| format!("{role} cannot come to NATS at {}", shown(&self.nats_url)))
     }
 
     /// The address of Postgres for a database role; it may still have to be taken on there.
@@ -134,7 +137,9 @@ impl Place {
     pub fn database(&self, role: &str) -> Result<String> {
         match &self.databases {
             Databases::One(url) => Ok(url.clone()),
-            Databases::Each(urls) => urls.get(role).cloned().with_context(|| format!("no address of Postgres for {role}")),
+            Databases::Each(urls) => {
+                urls.get(role).cloned().with_context(|| format!("DATABASE_URL is not given, and {NOTHING_RUNS}"))
+            }
         }
     }
 }

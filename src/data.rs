@@ -2,6 +2,8 @@
 //! nobody else on the machine may read its secrets.
 
 use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use nkeys::KeyPair;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -182,7 +184,12 @@ impl Folder {
     /// # Errors
     /// None is running there: with what to do.
     pub fn running(&self) -> Result<Running> {
-        let missing = || format!("no platform is running on {}\n  start one with `reprise up`, or say where it is with --data", self.0.display());
+        let missing = || {
+            format!(
+                "no platform is running on {}\n  start one with `reprise up`, or say where it is with --data",
+                self.0.display()
+            )
+        };
         let lock = File::open(self.path("lock")).with_context(missing)?;
         if lock.try_lock_shared().is_ok() {
             bail!(missing());
@@ -206,4 +213,14 @@ impl Held {
         let _ = fs::remove_file(self.folder.path("running.json"));
         let _ = self.lock.set_len(0);
     }
+}
+
+/// A secret of 256 bits that is harmless in an address.
+///
+/// # Errors
+/// The system has no randomness.
+pub fn word() -> Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).context("the system has no randomness")?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }

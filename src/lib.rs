@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod connect;
 pub mod data;
+#[cfg(test)]
+mod deployment;
 pub mod observe;
 pub mod roles;
 pub mod supervise;

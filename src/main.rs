@@ -38,6 +38,8 @@ async fn run(role: Role) -> anyhow::Result<ExitCode> {
         Role::Doctor(args) => return roles::doctor::run(args).await,
         Role::Demo(args) => return roles::demo::run(args).await,
         Role::Env(args) => roles::env::run(args)?,
+        Role::Keys => roles::keys::run()?,
+        Role::Probe { url } => roles::probe::run(url).await?,
         Role::Projection(Projection::Ls { servers, json }) => roles::projection::ls(servers, json).await?,
         Role::Projection(Projection::Rebuild { name, servers }) => roles::projection::rebuild(name, servers).await?,
     }

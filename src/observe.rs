@@ -9,9 +9,9 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::env;
 use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::EnvFilter;
 
 /// What is being measured; dropped at the end, so that the last traces leave.
 pub struct Observed {
@@ -63,7 +63,7 @@ where
 
 fn traces(role: &'static str) -> Result<Option<SdkTracerProvider>> {
     let named = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"].map(env::var_os);
-    if named.iter().all(Option::is_none) {
+    if named.iter().flatten().all(|name| name.is_empty()) {
         return Ok(None);
     }
     let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build();
@@ -91,4 +91,3 @@ fn metrics() -> Result<PrometheusHandle> {
     });
     Ok(handle)
 }
-

@@ -18,7 +18,7 @@ use crate::{observe, supervise};
 pub async fn run(args: cli::Gateway) -> Result<()> {
     let observed = observe::begin("gateway")?;
     let stop = supervise::stop_on_signal()?;
-    let place = Place::of(&args.servers)?;
+    let place = Place::of(&args.servers);
     let listener = listen(&args.edge.listen).await?;
     serve(&place, &args.edge, listener, observed.metrics.clone(), stop).await
 }
@@ -44,11 +44,12 @@ pub async fn serve(
 /// What the command line says about the edge.
 pub fn config(edge: &Edge) -> gateway::Config {
     let usual = gateway::Config::default();
+    let origins: Vec<String> = edge.cors_origins.iter().filter(|origin| !origin.is_empty()).cloned().collect();
     gateway::Config {
         public_url: public_url(edge),
         rate_limits: edge.rate_limits == Switch::On,
         trusted_proxies: edge.trusted_proxies,
-        cors_origins: if edge.cors_origins.is_empty() { usual.cors_origins } else { edge.cors_origins.clone() },
+        cors_origins: if origins.is_empty() { usual.cors_origins } else { origins },
         version: env!("CARGO_PKG_VERSION"),
         ..usual
     }
@@ -61,7 +62,10 @@ pub fn public_url(edge: &Edge) -> String {
         let here = matches!(host, "" | "127.0.0.1" | "0.0.0.0" | "[::]" | "[::1]");
         format!("http://{}:{port}", if here { "localhost" } else { host })
     };
-    edge.public_url.as_deref().map_or_else(local, |url| url.trim_end_matches('/').to_owned())
+    edge.public_url
+        .as_deref()
+        .filter(|url| !url.is_empty())
+        .map_or_else(local, |url| url.trim_end_matches('/').to_owned())
 }
 
 /// Listens for HTTP.
@@ -78,6 +82,8 @@ pub async fn listen(address: &str) -> Result<TcpListener> {
                  stop that one, or choose another address: --listen 127.0.0.1:3001"
             )
         }
-        Err(error) => Err(error).with_context(|| format!("cannot listen on {address}; choose another address with --listen")),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot listen on {address}; choose another address with --listen"))
+        }
     }
 }

@@ -14,9 +14,13 @@ const OLDEST: i32 = 150_000;
 /// # Errors
 /// Postgres is too old, does not answer, or the user there lacks a right.
 pub async fn run(args: cli::Migrate) -> Result<()> {
-    let unused = args.servers.database_url.is_some().then(String::new);
-    let servers = cli::Servers { nats_url: args.servers.nats_url.or(unused), ..args.servers };
-    make(&Place::of(&servers)?.database(OWNER)?, &RolePasswords::default()).await?;
+    let passwords = RolePasswords {
+        gateway: args.gateway_password,
+        projector: args.projector_password,
+        vault: args.vault_password,
+        reader: args.reader_password,
+    };
+    make(&Place::of(&args.servers).database(OWNER)?, &passwords).await?;
     println!("the database is ready");
     Ok(())
 }

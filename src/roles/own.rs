@@ -29,10 +29,10 @@ impl Process {
     /// Begins one.
     ///
     /// # Errors
-    /// Nobody says where the servers are.
+    /// The system gives no signals, or a setting about logs cannot be.
     pub fn begin(role: &'static str, own: &Own) -> Result<Self> {
         let observed = observe::begin(role)?;
-        Ok(Process { place: Place::of(&own.servers)?, stop: supervise::stop_on_signal()?, observed })
+        Ok(Process { place: Place::of(&own.servers), stop: supervise::stop_on_signal()?, observed })
     }
 
     /// Connects to NATS as `role`; `None` when it was told to stop before it could.

@@ -37,14 +37,22 @@ impl Page<'_> {
         line("Mails", self.mails);
         line("Data", &self.data.display().to_string());
         if let Some(home) = self.postgres_home {
-            line("", &format!("(Postgres does not run as root and cannot enter there: its data is in {})", home.display()));
+            line(
+                "",
+                &format!("(Postgres does not run as root and cannot enter there: its data is in {})", home.display()),
+            );
         }
         let data = self.data.display();
         let mut text = format!("\n  Reprise is ready after {:.1} s\n\n{page}\n", self.took);
         if let Some(secret) = self.secret {
-            text += &format!("  The first admin registers with this one-time secret:\n    {secret}\n    curl {}/api/auth/register-admin -H 'content-type: application/json' \\\n      -d '{{\"username\": \"root\", \"password\": \"…\", \"bootstrap_secret\": \"{secret}\"}}'\n\n", self.url);
+            text += &format!(
+                "  The first admin registers with this one-time secret:\n    {secret}\n    curl {}/api/auth/register-admin -H 'content-type: application/json' \\\n      -d '{{\"username\": \"root\", \"password\": \"…\", \"bootstrap_secret\": \"{secret}\"}}'\n\n",
+                self.url
+            );
         }
-        text += &format!("  Look inside  reprise demo --data {data}\n               eval \"$(reprise env --data {data} | sed 's/^/export /')\" && psql \"$DATABASE_URL\"\n  Stop         Ctrl-C\n");
+        text += &format!(
+            "  Look inside  reprise demo --data {data}\n               eval \"$(reprise env --data {data} | sed 's/^/export /')\" && psql \"$DATABASE_URL\"\n  Stop         Ctrl-C\n"
+        );
         if self.interval {
             text += "\n  CAREFUL: --sync interval. An acknowledged command can be lost for up to two minutes when this machine\n  crashes or loses power. Good for trying things; --sync always loses nothing.\n";
         }

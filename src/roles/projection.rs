@@ -11,7 +11,7 @@ use crate::connect::Place;
 /// # Errors
 /// NATS or Postgres do not answer.
 pub async fn ls(servers: Servers, json: bool) -> Result<()> {
-    let place = Place::of(&servers)?;
+    let place = Place::of(&servers);
     let bus = place.bus("projector").await?;
     let pool = pool(&place.database(PROJECTOR)?, Some(PROJECTOR), 2).await?;
     let all = projections::ls(&pool, bus).await?;
@@ -19,7 +19,10 @@ pub async fn ls(servers: Servers, json: bool) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
-    println!("{:<14} {:>10} {:<9} {:>12} {:>11} {:>12} {:>11}", "NAME", "GENERATION", "STATE", "POSITION", "LAG EVENTS", "LAG SECONDS", "QUARANTINED");
+    println!(
+        "{:<14} {:>10} {:<9} {:>12} {:>11} {:>12} {:>11}",
+        "NAME", "GENERATION", "STATE", "POSITION", "LAG EVENTS", "LAG SECONDS", "QUARANTINED"
+    );
     for one in all {
         println!(
             "{:<14} {:>10} {:<9} {:>12} {:>11} {:>12.1} {:>11}",
@@ -35,7 +38,7 @@ pub async fn ls(servers: Servers, json: bool) -> Result<()> {
 /// There is none of that name, a message cannot be applied, or NATS or Postgres do not answer.
 pub async fn rebuild(name: String, servers: Servers) -> Result<()> {
     crate::observe::begin("projection")?;
-    let place = Place::of(&servers)?;
+    let place = Place::of(&servers);
     let bus = place.bus("projector").await?;
     let pool = pool(&place.database(PROJECTOR)?, Some(PROJECTOR), 8).await?;
     let mut names: Vec<String> = name.split(',').map(str::to_owned).collect();

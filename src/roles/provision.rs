@@ -11,7 +11,7 @@ use crate::connect::Place;
 /// # Errors
 /// Something exists otherwise than planned, or NATS refuses.
 pub async fn run(args: cli::Provision) -> Result<()> {
-    let place = Place::of(&with_some_database(args.servers))?;
+    let place = Place::of(&args.servers);
     let Report { made, kept } = make(&place, args.replicas).await?;
     for (what, names) in [("made", made), ("kept", kept)] {
         names.iter().for_each(|name| println!("{what} {name}"));
@@ -28,10 +28,4 @@ pub async fn make(place: &Place, replicas: usize) -> Result<Report> {
     let report = provision(&bus, &Plan { replicas, ..Plan::default() }).await;
     bus.flushed_close().await;
     report
-}
-
-/// Streams need no Postgres: with NATS_URL alone there is enough to go on.
-fn with_some_database(servers: cli::Servers) -> cli::Servers {
-    let unused = servers.nats_url.is_some().then(String::new);
-    cli::Servers { database_url: servers.database_url.or(unused), ..servers }
 }

@@ -47,6 +47,13 @@ impl Context {
     }
 }
 
+impl Mail {
+    /// The mail server, when one is named: an empty variable names none.
+    pub fn server(&self) -> Option<&str> {
+        self.smtp_url.as_deref().filter(|url| !url.is_empty())
+    }
+}
+
 /// What a context contributes. Mails go to the folder `mails` when no server for them is named.
 ///
 /// # Errors
@@ -63,9 +70,10 @@ pub async fn service(
         Context::Identity => identity::service(),
         Context::Profile => profile::service(),
         Context::Notification => {
-            let mailer = match &mail.smtp_url {
-                Some(url) => Mailer::smtp(url, mail.mail_from.as_deref(), site)?,
-                None => Mailer::folder(mails, mail.mail_from.as_deref(), site)?,
+            let from = mail.mail_from.as_deref().filter(|from| !from.is_empty());
+            let mailer = match mail.server() {
+                Some(url) => Mailer::smtp(url, from, site)?,
+                None => Mailer::folder(mails, from, site)?,
             };
             let reads = Reads::connect(&place.database(GATEWAY)?).await?;
             let mint = notification::from_vault(::vault::Client::new(bus.clone()));

@@ -2,9 +2,7 @@
 //! with its own connection and rights, as if they were on different machines.
 
 use ::vault::MasterKey;
-use anyhow::{Context, Result, ensure};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use anyhow::{Result, ensure};
 use nkeys::KeyPair;
 use projections::{GATEWAY, PROJECTOR, READER, Reads, RolePasswords, VAULT, user_page};
 use std::collections::BTreeMap;
@@ -16,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Context as Service, Sync};
 use crate::connect::{Databases, OWNER, Place, Seeds, shown};
-use crate::data::{Folder, Held, Running};
+use crate::data::{Folder, Held, Running, word};
 use crate::observe::{self, Observed};
 use crate::roles::page::Page;
 use crate::roles::{gateway, migrate, projector, provision, service, vault};
@@ -83,9 +81,12 @@ async fn start_servers(args: &cli::Up, folder: &Folder) -> Result<(Servers, Plac
     let (nats, postgres) = tokio::try_join!(start_nats(args, folder), start_postgres(args, folder))?;
     let (nats_url, seeds, nats) = nats;
     let (databases, postgres) = postgres;
-    let elsewhere = |server: &embedded::Postgres| (!server.home().starts_with(folder.path(""))).then(|| server.home().to_owned());
+    let elsewhere =
+        |server: &embedded::Postgres| (!server.home().starts_with(folder.path(""))).then(|| server.home().to_owned());
     let auditor = match &seeds {
-        Seeds::Folder(seeds) => std::fs::read_to_string(seeds.join("auditor.seed")).ok().map(|seed| seed.trim().to_owned()),
+        Seeds::Folder(seeds) => {
+            std::fs::read_to_string(seeds.join("auditor.seed")).ok().map(|seed| seed.trim().to_owned())
+        }
         _ => None,
     };
     let servers = Servers {
@@ -133,7 +134,10 @@ async fn start_nats(args: &cli::Up, folder: &Folder) -> Result<(String, Seeds, O
 }
 
 /// The addresses of Postgres by role, and the server if it is our own.
-async fn start_postgres(args: &cli::Up, folder: &Folder) -> Result<(BTreeMap<String, String>, Option<embedded::Postgres>)> {
+async fn start_postgres(
+    args: &cli::Up,
+    folder: &Folder,
+) -> Result<(BTreeMap<String, String>, Option<embedded::Postgres>)> {
     if let Some(url) = &args.servers.database_url {
         // whoever comes there takes on each role; only for looking there is an address of its own
         let reader = format!("{url}{}options=-c%20role%3D{READER}", if url.contains('?') { "&" } else { "?" });
@@ -152,9 +156,14 @@ async fn start_postgres(args: &cli::Up, folder: &Folder) -> Result<(BTreeMap<Str
                 password: Some(password.clone()),
                 durability: embedded::Durability::Safe,
                 // what a statement was about must not end in the server's log
-                extra: ["max_connections=200", "log_error_verbosity=terse", "log_min_error_statement=panic", "max_wal_size=2GB"]
-                    .map(str::to_owned)
-                    .to_vec(),
+                extra: [
+                    "max_connections=200",
+                    "log_error_verbosity=terse",
+                    "log_min_error_statement=panic",
+                    "max_wal_size=2GB",
+                ]
+                .map(str::to_owned)
+                .to_vec(),
             };
             let server = embedded::Postgres::start(&at.path("postgres"), settings)?;
             at.remember_ports(|ports| ports.postgres = Some(port))?;
@@ -162,7 +171,8 @@ async fn start_postgres(args: &cli::Up, folder: &Folder) -> Result<(BTreeMap<Str
         })
     })
     .await??;
-    let address = |user: &str, password: &str| format!("postgres://{user}:{password}@127.0.0.1:{}/postgres", server.port);
+    let address =
+        |user: &str, password: &str| format!("postgres://{user}:{password}@127.0.0.1:{}/postgres", server.port);
     let mut urls = BTreeMap::from([(OWNER.to_owned(), address("postgres", &owner))]);
     for role in [GATEWAY, PROJECTOR, VAULT, READER] {
         let password = folder.secret(&format!("{role}.password"), word)?;
@@ -185,13 +195,6 @@ fn on_a_free_port<T>(last: Option<u16>, start: impl Fn(u16) -> Result<T>) -> Res
         }
     }
     start(port)
-}
-
-/// A secret of 256 bits that is harmless in an address.
-fn word() -> Result<String> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).context("the system has no randomness")?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Streams, consumers, schemas, tables, roles.
@@ -232,7 +235,9 @@ async fn serve(
     args.secrets.bootstrap_secret.get_or_insert_with(|| secret.clone());
     let master = match vault::master(&args.secrets)? {
         Some(given) => given,
-        None => MasterKey::from_base64(&folder.secret("master.key", || Ok(MasterKey::generate().expose().to_owned()))?)?,
+        None => {
+            MasterKey::from_base64(&folder.secret("master.key", || Ok(MasterKey::generate().expose().to_owned()))?)?
+        }
     };
     let behind = CancellationToken::new();
     let mut roles = start_roles(&args, folder, place, master, &behind).await?;
@@ -374,7 +379,7 @@ async fn unused_secret(folder: &Folder, place: &Place) -> Option<String> {
 }
 
 fn mails(args: &cli::Up, folder: &Path) -> String {
-    match &args.mail.smtp_url {
+    match args.mail.server() {
         Some(url) => format!("sent over {}", shown(url)),
         None => format!("written to {}/*.eml (REPRISE_SMTP_URL sends them)", folder.display()),
     }

@@ -18,8 +18,10 @@ use crate::roles::own::Process;
 pub async fn run(args: cli::Vault) -> Result<()> {
     let process = Process::begin("vault", &args.own)?;
     let Some(master) = master(&args.secrets)? else {
-        bail!("the vault needs its master key: REPRISE_MASTER_KEY_FILE names a file with 32 bytes in base64\n  \
-               make one with: head -c 32 /dev/urandom | base64 > master.key")
+        bail!(
+            "the vault needs its master key: REPRISE_MASTER_KEY_FILE names a file with 32 bytes in base64\n  \
+               make one with: head -c 32 /dev/urandom | base64 > master.key"
+        )
     };
     let config = config(master, &args.secrets, args.rate_limits);
     let (pool, bus) = tokio::select! {
