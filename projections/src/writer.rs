@@ -171,7 +171,9 @@ impl Writer {
             }
             member.note_stops(&mut tx).await?;
         }
+        nats::crash::point("rows.written");
         tx.commit().await?;
+        nats::crash::point("rows.committed");
         for member in &mut self.members {
             member.committed();
             metrics::gauge!("reprise_projection_position", "projection" => member.projection.name())
