@@ -98,7 +98,7 @@ async fn a_life(platform: &Platform) -> (Person, Vec<String>) {
 
 async fn erased(platform: &Platform, admin: &Person, canary: &Person) {
     let path = format!("/api/users/{}", canary.id);
-    platform.delete(&path).by(admin).send().await.problem(428, "precondition_required");
+    platform.delete(&path).by(admin).header("if-match", "\"99\"").send().await.problem(412, "stale");
     let shown = platform.get(&path).by(admin).send().await.expect(200);
     let tag = shown.header("etag").expect("an ETag").to_owned();
     let answer = platform.delete(&path).by(admin).header("if-match", &tag).send().await;

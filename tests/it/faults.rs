@@ -8,7 +8,29 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Where a process may die on the way from a request to a row, and which process that is.
-const STEPS: &[(&str, &str)] = &[];
+#[cfg(feature = "crash-points")]
+const STEPS: &[(&str, &str)] = &[
+    ("gateway", "command.sending"),
+    ("gateway", "command.sent"),
+    ("gateway", "command.answered"),
+    ("vault", "vault.registered"),
+    ("vault", "vault.session_started"),
+    ("vault", "vault.relayed"),
+    ("vault", "vault.followed"),
+    ("service identity", "command.received"),
+    ("service identity", "events.appended"),
+    ("service identity", "command.decided"),
+    ("service identity", "command.told"),
+    ("service profile", "event.received"),
+    ("service profile", "event.handled"),
+    ("service profile", "command.received"),
+    ("service profile", "events.appended:2"),
+    ("service profile", "command.told:3"),
+    ("service notification", "event.received"),
+    ("service notification", "event.handled"),
+    ("projector", "rows.written"),
+    ("projector", "rows.committed"),
+];
 
 /// One process of each role dies at each step of the registration saga, and comes back.
 #[cfg(feature = "crash-points")]

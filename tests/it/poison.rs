@@ -65,7 +65,7 @@ async fn commands(platform: &Platform, person: Uuid) {
 /// The reasons of what is parked; the server's own advisories are not counted.
 fn reasons(dead: &[Entry]) -> Vec<String> {
     let own = dead.iter().filter(|entry| entry.subject.starts_with("dead."));
-    own.map(|entry| entry.event["reason"].as_str().unwrap_or_default().to_owned()).collect()
+    own.map(|entry| entry.headers.get("reprise-reason").cloned().unwrap_or_default()).collect()
 }
 
 /// An event that no reader understands: projections set its key aside and say so, reactions park it.

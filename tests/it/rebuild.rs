@@ -53,9 +53,23 @@ async fn a_small_town(platform: &Platform) -> Vec<Person> {
     let visibility = json!({ "visibility": "unlisted" });
     platform.put("/api/profile/visibility").by(&people[1]).json(visibility).send().await.expect(200);
     let path = format!("/api/users/{}", people[2].id);
-    platform.put(&path).by(&admin).json(json!({ "roles": ["moderator"] })).send().await.expect(200);
+    platform
+        .put(&path)
+        .by(&admin)
+        .header("if-match", "*")
+        .json(json!({ "roles": ["moderator"] }))
+        .send()
+        .await
+        .expect(200);
     let path = format!("/api/users/{}", people[5].id);
-    platform.put(&path).by(&admin).json(json!({ "status": "suspended" })).send().await.expect(200);
+    platform
+        .put(&path)
+        .by(&admin)
+        .header("if-match", "*")
+        .json(json!({ "status": "suspended" }))
+        .send()
+        .await
+        .expect(200);
     let late = platform.put("/api/profile").by(&people[3]).header("prefer", "respond-async");
     late.json(json!({ "bio": "later" })).send().await.expect(202);
     people.truncate(5);

@@ -49,9 +49,9 @@ async fn nobody_else_may(platform: &Platform) {
     platform.post("/api/auth/register-admin").by(&one).json(registration("boss2")).send().await.refused(403);
     platform.get("/api/users").by(&one).send().await.problem(403, "admin_required");
     platform.get("/api/users").send().await.problem(401, "unauthenticated");
-    platform.put(&path).by(&one).json(json!({ "roles": ["admin"] })).send().await.refused(403);
+    platform.put(&path).by(&one).header("if-match", "*").json(json!({ "roles": ["admin"] })).send().await.refused(403);
     let own = format!("/api/users/{}", one.id);
-    platform.put(&own).by(&one).json(json!({ "roles": ["admin"] })).send().await.refused(403);
+    platform.put(&own).by(&one).header("if-match", "*").json(json!({ "roles": ["admin"] })).send().await.refused(403);
     platform.post(&format!("{path}/toggle-status")).by(&one).send().await.refused(403);
     platform.delete(&path).by(&one).header("if-match", "*").send().await.refused(403);
     platform.put(&format!("{path}/profile")).by(&one).json(json!({ "bio": "mine" })).send().await.refused(403);
@@ -72,7 +72,7 @@ async fn suspension_counts_at_once(platform: &Platform, admin: &Person) {
     let person = platform.somebody_with_profile().await;
     let path = format!("/api/users/{}", person.id);
     let body = json!({ "status": "suspended", "reason": "spam" });
-    platform.put(&path).by(admin).json(body).send().await.expect(200);
+    platform.put(&path).by(admin).header("if-match", "*").json(body).send().await.expect(200);
     refused_within_a_second(platform, &person).await;
     platform.login(&person.username, PASSWORD).await.problem(401, "invalid_credentials");
     let refused = platform.post("/api/auth/refresh-token").json(json!({ "refresh_token": person.refresh_token }));
@@ -94,7 +94,14 @@ async fn roles_come_and_go(platform: &Platform, admin: &Person) {
     let person = platform.somebody_with_profile().await;
     let path = format!("/api/users/{}", person.id);
     for roles in [json!(["moderator"]), json!(["admin", "moderator"]), json!(["admin"])] {
-        let answer = platform.put(&path).by(admin).json(json!({ "roles": roles })).send().await.expect(200);
+        let answer = platform
+            .put(&path)
+            .by(admin)
+            .header("if-match", "*")
+            .json(json!({ "roles": roles }))
+            .send()
+            .await
+            .expect(200);
         let shown = platform.get(&path).by(admin).after(&answer).send().await.expect(200);
         assert_eq!(shown.body["roles"], roles);
     }
@@ -105,13 +112,20 @@ async fn roles_come_and_go(platform: &Platform, admin: &Person) {
     .await;
     let now = Person::signed_in(&now);
     platform.get("/api/users").by(&now).send().await.expect(200);
-    platform.put(&path).by(admin).json(json!({ "roles": [] })).send().await.expect(200);
+    platform.put(&path).by(admin).header("if-match", "*").json(json!({ "roles": [] })).send().await.expect(200);
     eventually("the right is gone with the role", async || {
         let status = platform.get("/api/users").by(&now).send().await.status;
         (status == 401 || status == 403).then_some(())
     })
     .await;
-    platform.put(&path).by(admin).json(json!({ "roles": ["emperor"] })).send().await.refused(422);
+    platform
+        .put(&path)
+        .by(admin)
+        .header("if-match", "*")
+        .json(json!({ "roles": ["emperor"] }))
+        .send()
+        .await
+        .refused(422);
 }
 
 async fn people_are_found(platform: &Platform, admin: &Person) {
@@ -140,15 +154,33 @@ async fn people_are_found(platform: &Platform, admin: &Person) {
     assert!(!all.is_empty() && all.iter().all(|user| user["status"] == "suspended"), "{suspended:?}");
     let missing = uuid::Uuid::from_u128(7);
     platform.get(&format!("/api/users/{missing}")).by(admin).send().await.problem(404, "user_missing");
-    let change = platform.put(&format!("/api/users/{missing}")).by(admin).json(json!({ "status": "suspended" }));
+    let change = platform
+        .put(&format!("/api/users/{missing}"))
+        .by(admin)
+        .header("if-match", "*")
+        .json(json!({ "status": "suspended" }));
     change.send().await.problem(404, "user_missing");
 }
 
 /// There is always an admin left.
 async fn nobody_does_it_to_themselves(platform: &Platform, admin: &Person) {
     let path = format!("/api/users/{}", admin.id);
-    platform.put(&path).by(admin).json(json!({ "status": "suspended" })).send().await.problem(409, "not_on_yourself");
-    platform.put(&path).by(admin).json(json!({ "roles": [] })).send().await.problem(409, "not_on_yourself");
+    platform
+        .put(&path)
+        .by(admin)
+        .header("if-match", "*")
+        .json(json!({ "status": "suspended" }))
+        .send()
+        .await
+        .problem(409, "not_on_yourself");
+    platform
+        .put(&path)
+        .by(admin)
+        .header("if-match", "*")
+        .json(json!({ "roles": [] }))
+        .send()
+        .await
+        .problem(409, "not_on_yourself");
     platform.post(&format!("{path}/toggle-status")).by(admin).send().await.problem(409, "not_on_yourself");
     let version = platform.get(&path).by(admin).send().await.expect(200).header("etag").expect("an ETag").to_owned();
     platform.delete(&path).by(admin).header("if-match", &version).send().await.problem(409, "not_on_yourself");

@@ -262,6 +262,7 @@ async fn nobody_learns_who_has_an_account() {
     platform
         .put(&format!("/api/users/{}", known.id))
         .by(&admin)
+        .header("if-match", "*")
         .json(json!({ "status": "suspended" }))
         .send()
         .await

@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
+/// How long a saga may take while everything around it dies and comes back.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// Several people at work.
 pub struct Load {
     stop: Arc<AtomicBool>,
@@ -86,6 +89,7 @@ async fn work(n: usize, gateways: Vec<String>, stop: Arc<AtomicBool>, done: Arc<
         let person = Person::signed_in(&answer);
         desk.promises.accounts.push(person.clone());
         done.fetch_add(1, Ordering::SeqCst);
+        desk.until_there(&person).await;
         for change in 0..8 {
             let text = format!("{name}c{change}");
             let body = json!({ "display_name": text });
@@ -107,6 +111,19 @@ struct Desk {
 }
 
 impl Desk {
+    /// Waits for the profile, which follows the registration in its own time.
+    async fn until_there(&mut self, person: &Person) {
+        super::patiently("the profile follows", PATIENCE, async || {
+            let url = format!("{}/api/profile", self.gateways[0]);
+            let answer = Request::new(&self.client, Method::GET, &url).by(person).try_send().await;
+            if answer.is_err() {
+                self.gateways.rotate_left(1);
+            }
+            answer.ok().filter(|answer| answer.status == 200)
+        })
+        .await;
+    }
+
     /// Sends it again and again under one key until it is decided: what every careful client does.
     async fn until_done(&mut self, method: Method, path: &str, by: Option<&Person>, key: &str, body: Value) -> Answer {
         let start = Instant::now();
@@ -119,13 +136,11 @@ impl Desk {
             let answer = request.try_send().await;
             let again = match &answer {
                 Err(_) => true,
-                // the profile follows the registration in its own time
-                Ok(answer) if answer.status == 404 && answer.body["code"] == "profile_missing" => true,
                 Ok(answer) => matches!(answer.status, 202 | 429 | 503),
             };
             match answer {
                 Ok(answer) if !again => return answer,
-                _ if start.elapsed() > Duration::from_secs(90) => panic!("no answer to {path} in 90 s: {answer:?}"),
+                _ if start.elapsed() > PATIENCE => panic!("no answer to {path}: {answer:?}"),
                 Err(_) => self.gateways.rotate_left(1),
                 Ok(_) => {}
             }

@@ -3,6 +3,7 @@
 use super::Platform;
 use super::stranger::Stranger;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io;
 use uuid::Uuid;
 
@@ -13,6 +14,8 @@ pub struct Entry {
     pub position: u64,
     /// Its NATS subject.
     pub subject: String,
+    /// Its headers, names in lower case.
+    pub headers: HashMap<String, String>,
     /// The CloudEvent.
     pub event: Value,
 }
@@ -56,6 +59,7 @@ pub fn read(stranger: &mut Stranger, stream: &str) -> io::Result<Vec<Entry>> {
         entries.extend(page.iter().map(|message| Entry {
             position: message.headers.get("nats-sequence").and_then(|text| text.parse().ok()).unwrap_or_default(),
             subject: message.headers.get("nats-subject").cloned().unwrap_or_default(),
+            headers: message.headers.clone(),
             event: message.json(),
         }));
     }

@@ -68,6 +68,7 @@ impl System {
             log.extend(page.into_iter().map(|one| Entry {
                 position: one.sequence,
                 subject: one.subject,
+                headers: Default::default(),
                 event: serde_json::from_slice(&one.opened).unwrap_or(Value::Null),
             }));
         }
