@@ -25,6 +25,7 @@ pub(crate) fn service(vault: Arc<Vault>, bus: Bus) -> Service {
         let (vault, bus) = (vault.clone(), bus.clone());
         Box::pin(async move {
             vault.follow(&bus, &event).await?;
+            nats::crash::point("vault.followed");
             vault.followed.fetch_max(event.time.timestamp_micros(), Ordering::Relaxed);
             Ok(vec![])
         })

@@ -67,21 +67,19 @@ impl Vault {
         let new = self.prepare(Beginning { id: session, person, method, origin, cause }).await?;
         let Some(new) = new else { return Ok(SigningIn::Refused) };
         let mut tx = self.pool.begin().await?;
-        let account: Option<(Option<DateTime<Utc>>, Option<Vec<u8>>)> = sqlx::query_as(
-            "select a.active_at, p.wrapped from vault.account a join vault.person p on p.id = a.person
-             where a.person = $1 and a.credential = $2 and not a.suspended for update of a",
-        )
-        .bind(person)
-        .bind(question.credential)
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some((active_at, Some(wrapped))) = account else { return Ok(SigningIn::Refused) };
-        if active_at.is_none() {
+        let statement = "select a.active_at is null, p.wrapped
+                         from vault.account a join vault.person p on p.id = a.person and p.wrapped is not null
+                         where a.person = $1 and a.credential = $2 and not a.suspended for update of a";
+        let query = sqlx::query_as(statement).bind(person).bind(question.credential);
+        let account: Option<(bool, Vec<u8>)> = query.fetch_optional(&mut *tx).await?;
+        let Some((pending, wrapped)) = account else { return Ok(SigningIn::Refused) };
+        if pending {
             // the log knows the account already, this vault does not yet
             activate(&mut tx, person, now, &question.roles).await?;
         }
         self.begin(&mut tx, new, &persons::unwrap(&self.keys.kek, person, &wrapped)?).await?;
         tx.commit().await?;
+        nats::crash::point("vault.session_started");
         self.written();
         match self.find(session).await?.filter(|found| found.is_open(now)) {
             Some(found) => self.signed_in(&self.renewed(found.row, now).await?, roles(found.roles)?),
