@@ -199,12 +199,18 @@ impl Leader<'_> {
                         return Ok(true);
                     }
                 }
-                batch = self.follow.next(BATCH), if !idle => match self.writer.write(&batch?).await {
-                    Ok(()) => self.announce(),
-                    // a rebuild put another generation in place, or another process leads: find out which
-                    Err(Trouble::Overtaken) => return Ok(false),
-                    Err(trouble) => return Err(trouble.into()),
-                },
+                batch = self.follow.next(BATCH), if !idle => {
+                    let batch = batch?;
+                    if batch.upto <= self.writer.position() {
+                        continue;
+                    }
+                    match self.writer.write(&batch).await {
+                        Ok(()) => self.announce(),
+                        // a rebuild put another generation in place, or another process leads: find out which
+                        Err(Trouble::Overtaken) => return Ok(false),
+                        Err(trouble) => return Err(trouble.into()),
+                    }
+                }
             }
         }
     }

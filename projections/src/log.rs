@@ -73,7 +73,7 @@ impl Log {
             }
             Log::Held(held) => tokio::spawn(held.clone().read(stream, after, starts, to)),
         };
-        Follow { chunks, next: None, reader: reader.abort_handle() }
+        Follow { chunks, next: None, gathered: None, reader: reader.abort_handle() }
     }
 
     /// Tells whoever waits how far a projection has come. Telling may fail, nobody relies on it.
@@ -86,23 +86,13 @@ impl Log {
 
 type Chunk = JoinHandle<Batch>;
 
+/// Reads until nobody follows or the log fails. That there is nothing new is told too: a rebuild has to know the end.
 async fn read(mut feed: Feed, to: mpsc::Sender<anyhow::Result<Chunk>>) {
-    let mut told = feed.position();
-    loop {
-        let chunk = match feed.next(CHUNK, IDLE).await {
-            // nothing new is told too: a rebuild has to know that it is at the end
-            Ok(delivered) => Ok(delivered),
-            Err(error) => Err(error),
-        };
+    while !to.is_closed() {
+        let delivered = feed.next(CHUNK, IDLE).await;
         let upto = feed.position();
-        if to.is_closed() {
-            return;
-        }
-        let chunk = chunk.map(|delivered| {
-            told = told.max(upto);
-            tokio::spawn(async move { parse(delivered, upto) })
-        });
-        let failed = chunk.is_err();
+        let failed = delivered.is_err();
+        let chunk = delivered.map(|delivered| tokio::spawn(async move { parse(delivered, upto) }));
         if to.send(chunk).await.is_err() || failed {
             return;
         }
@@ -122,6 +112,7 @@ fn parse(delivered: Vec<Delivered>, upto: u64) -> Batch {
 pub struct Follow {
     chunks: mpsc::Receiver<anyhow::Result<Chunk>>,
     next: Option<Chunk>,
+    gathered: Option<Batch>,
     reader: AbortHandle,
 }
 
@@ -133,34 +124,30 @@ impl Drop for Follow {
 
 impl Follow {
     /// The next messages, at most about `max`: what there is. Empty after a while without any.
-    /// Dropping the future loses nothing.
+    /// Dropping the future loses nothing: whatever was received is kept for the next call.
     ///
     /// # Errors
     /// The log does not answer; reading is over.
     pub async fn next(&mut self, max: usize) -> anyhow::Result<Batch> {
-        if self.next.is_none() {
-            self.next = Some(self.chunks.recv().await.unwrap_or_else(|| Err(anyhow!("reading ended")))?);
-        }
-        let chunk = self.next.as_mut().expect("just received");
-        let mut batch = chunk.await.context("parsing ended")?;
-        self.next = None;
-        // what was read meanwhile comes along
-        while batch.messages.len() < max {
-            match self.chunks.try_recv() {
-                Ok(Ok(chunk)) if chunk.is_finished() || batch.messages.is_empty() => {
-                    let more = chunk.await.context("parsing ended")?;
-                    batch.messages.extend(more.messages);
-                    batch.upto = batch.upto.max(more.upto);
-                }
-                Ok(Ok(chunk)) => {
-                    self.next = Some(chunk);
-                    break;
-                }
-                Ok(Err(error)) if batch.messages.is_empty() => return Err(error),
-                _ => break,
+        while self.gathered.as_ref().is_none_or(|gathered| gathered.messages.len() < max) {
+            if self.next.is_none() {
+                let received = match &self.gathered {
+                    None => Some(self.chunks.recv().await.unwrap_or_else(|| Err(anyhow!("reading ended")))),
+                    // what was read meanwhile comes along
+                    Some(_) => self.chunks.try_recv().ok(),
+                };
+                self.next = received.transpose()?;
             }
+            let Some(chunk) = self.next.as_mut().filter(|chunk| self.gathered.is_none() || chunk.is_finished()) else {
+                break;
+            };
+            let more = chunk.await.context("parsing ended")?;
+            self.next = None;
+            let gathered = self.gathered.get_or_insert_default();
+            gathered.upto = gathered.upto.max(more.upto);
+            gathered.messages.extend(more.messages);
         }
-        Ok(batch)
+        Ok(self.gathered.take().unwrap_or_default())
     }
 }
 

@@ -4,6 +4,7 @@
 use anyhow::{Context, bail, ensure};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::generation::{self, schema};
@@ -43,8 +44,10 @@ pub async fn rebuild(pool: &PgPool, log: impl Into<Log>, names: &[&str]) -> anyh
     heal(pool).await?;
     let mut done = vec![];
     for stream in Stream::ALL {
-        let projections = names.iter().map(|name| named(name)).collect::<anyhow::Result<Vec<_>>>()?;
-        let projections: Vec<_> = projections.into_iter().filter(|one| one.stream() == stream).collect();
+        // each once, however often it was named
+        let projections = BTreeSet::from_iter(names).into_iter().map(|name| named(name));
+        let mut projections = projections.collect::<anyhow::Result<Vec<_>>>()?;
+        projections.retain(|one| one.stream() == stream);
         if !projections.is_empty() {
             done.extend(Build::begin(pool, &log, stream, projections).await?.run().await?);
         }

@@ -89,8 +89,8 @@ async fn any_split_into_batches_gives_the_same_rows() {
     world.held.add(Stream::Events, story.messages.clone());
     let expected = rebuilt(&world).await;
     assert!(expected.len() > 15, "a story about something: {expected:?}");
-    for sizes in [&[1][..], &[2, 3, 1], &[7, 50], &[1, 200, 5], &[10_000]] {
-        let other = World::new().await;
+    for (n, sizes) in [&[1][..], &[2, 3, 1], &[7, 50], &[1, 200, 5], &[10_000]].iter().enumerate() {
+        let other = world.beside(&format!("other{n}")).await;
         let (mut writer, mut rest) = (other.writer().await, &story.messages[..]);
         for size in sizes.iter().cycle() {
             let (now, later) = rest.split_at(rest.len().min(*size));

@@ -74,8 +74,9 @@ async fn stopped(world: &World) -> Vec<String> {
 
 #[tokio::test]
 async fn a_message_that_cannot_be_read_stops_its_key_only() {
+    let first = World::new().await;
     for sizes in [1, 3, 100] {
-        let world = World::new().await;
+        let world = first.beside(&format!("in{sizes}")).await;
         let story = poisoned();
         let mut writer = world.writer().await;
         for batch in story.messages.chunks(sizes) {

@@ -8,6 +8,7 @@ use projections::{Held, Log, PROJECTOR, Reads, Recorded, RolePasswords, Stream, 
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ pub const ALL: [&str; 3] = ["user_page", "profile_page", "operations"];
 
 /// A database that is ready, with every projection built from an empty log.
 pub struct World {
-    pub postgres: embedded::Postgres,
+    pub postgres: Arc<embedded::Postgres>,
     pub url: String,
     pub owner: PgPool,
     pub pool: PgPool,
@@ -28,15 +29,27 @@ pub struct World {
 
 impl World {
     pub async fn new() -> World {
-        let world = World::bare().await;
+        World::built(Arc::new(embedded::Postgres::scratch()), "rows").await
+    }
+
+    /// Another database beside this one.
+    pub async fn beside(&self, name: &str) -> World {
+        World::built(self.postgres.clone(), name).await
+    }
+
+    async fn built(postgres: Arc<embedded::Postgres>, name: &str) -> World {
+        let world = World::open(postgres, name).await;
         rebuild(&world.pool, world.log(), &ALL).await.expect("building from nothing");
         world
     }
 
     /// Migrated, nothing built.
     pub async fn bare() -> World {
-        let postgres = embedded::Postgres::scratch();
-        let url = postgres.database("rows");
+        World::open(Arc::new(embedded::Postgres::scratch()), "rows").await
+    }
+
+    async fn open(postgres: Arc<embedded::Postgres>, name: &str) -> World {
+        let url = postgres.database(name);
         let owner = pool(&url, None, 4).await.expect("an address");
         migrate(&owner, &RolePasswords::default()).await.expect("migrating");
         let projector = pool(&url, Some(PROJECTOR), 6).await.expect("an address");
