@@ -20,6 +20,8 @@ use uuid::Uuid;
 
 /// A read waits this long for what a `Consistency-Token` names.
 const FRESH: Duration = Duration::from_secs(2);
+/// A command that the log does not confirm is given up so long after the client wanted an answer.
+const SPARE: Duration = Duration::from_secs(3);
 /// SHA-256 of a body that is not there.
 const EMPTY: [u8; 32] = [
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41,
@@ -184,7 +186,7 @@ impl App {
         let patience = prefer.patience();
         if patience.is_zero() {
             self.0.bus.send(&message).await.map_err(unsent)?;
-        } else if let Reply::Told(outcome) = self.0.bus.ask(&message, patience).await.map_err(unsent)? {
+        } else if let Reply::Told(outcome) = in_time(patience, self.0.bus.ask(&message, patience)).await? {
             same(outcome.fingerprint.as_deref(), fingerprint)?;
             return told(asked, outcome);
         }
@@ -224,6 +226,14 @@ impl App {
             return Ok(());
         }
         Err(Problem::unavailable("projection_behind", "what you wrote is not readable yet, try again shortly", 1))
+    }
+}
+
+/// The answer of a log that answers; a client that waited long enough is not made to wait for one that does not.
+async fn in_time<T>(patience: Duration, answer: impl Future<Output = Result<T, SendError>>) -> Result<T, Problem> {
+    match tokio::time::timeout(patience + SPARE, answer).await {
+        Ok(answer) => answer.map_err(unsent),
+        Err(_) => Err(Problem::internal(&"the log did not answer in time")),
     }
 }
 

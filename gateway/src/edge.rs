@@ -13,6 +13,7 @@ use crate::{compress, record};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::MatchedPath;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -27,6 +28,12 @@ use tracing::Instrument;
 
 /// A handler must have answered after this long; the longest wait a client may ask for is shorter.
 const SLOWEST: Duration = Duration::from_secs(45);
+/// Longest path with its query.
+const ADDRESS: usize = 8 * 1024;
+/// Longest header, all fields together.
+const HEADER: usize = 16 * 1024;
+/// Most header fields.
+const FIELDS: usize = 64;
 /// Longest body.
 const BODY: usize = 1024 * 1024;
 /// Longest body where somebody unknown writes.
@@ -107,7 +114,7 @@ impl Edge {
     async fn admit<B>(
         &self,
         router: &Router,
-        mut parts: axum::http::request::Parts,
+        mut parts: Parts,
         body: B,
         asked: &Asked,
         class: Class,
@@ -121,9 +128,8 @@ impl Edge {
             return problem.into_response();
         }
         let limit = if class == Class::Auth { AUTH_BODY } else { BODY };
-        let announced = text(&parts.headers, "content-length").and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE, None).into_response();
+        if let Some(status) = excess(&parts, limit) {
+            return Problem::of_status(status, None).into_response();
         }
         let _place = match class {
             Class::Free => None, // a probe must see that there is too much to do, not be a part of it
@@ -207,6 +213,19 @@ impl Edge {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
+}
+
+/// What is too long in a request, as far as its head tells.
+fn excess(parts: &Parts, body: usize) -> Option<StatusCode> {
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    if parts.uri.path_and_query().is_some_and(|address| address.as_str().len() > ADDRESS) {
+        return Some(StatusCode::URI_TOO_LONG);
+    }
+    if parts.headers.len() > FIELDS || fields.sum::<usize>() > HEADER {
+        return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let announced = text(&parts.headers, "content-length").and_then(|length| length.parse::<usize>().ok());
+    announced.is_some_and(|length| length > body).then_some(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// An address as proxies write it, some with the port.

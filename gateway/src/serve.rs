@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 /// The head of a request must have arrived after this long; this is also how long a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
-/// More header fields are answered with 431.
-const FIELDS: usize = 64;
-/// A longer head is answered with 431.
-const HEAD_SIZE: usize = 32 * 1024;
+/// More header fields end the connection. The edge refuses far fewer, in better words.
+const FIELDS: usize = 200;
+/// A longer head ends the connection. The edge refuses far less, in better words.
+const HEAD_SIZE: usize = 64 * 1024;
 /// While connections are told to end, new ones are still taken: a balancer needs a moment to see that we are not ready.
 const LAME: Duration = Duration::from_millis(500);
 /// So long the last connections have for their request to arrive.

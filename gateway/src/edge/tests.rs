@@ -91,7 +91,12 @@ async fn every_failure_is_a_problem() {
     let huge = format!("{{\"name\":\"{}\"}}", "x".repeat(BODY));
     let big = format!("{{\"name\":\"{}\"}}", "x".repeat(AUTH_BODY));
     let deep = "{\"a\":".repeat(100_000);
+    let (many, long) = ((0..70).map(|n| (format!("x-{n}"), "1")).collect::<Vec<_>>(), "x".repeat(20_000));
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let cases = [
+        (431, "headers_too_large", request("GET", "/api/me", &many, "")),
+        (431, "headers_too_large", request("GET", "/api/me", &[("cookie", &long)], "")),
+        (414, "uri_too_long", request("GET", &format!("/api/me?{long}"), &[], "")),
         (404, "not_found", request("GET", "/api/nothing", &[], "")),
         (404, "not_found", request("GET", "/%2e%2e/etc/passwd", &[], "")),
         (405, "method_not_allowed", request("DELETE", "/api/form", &[], "")),
