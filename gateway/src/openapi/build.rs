@@ -123,14 +123,13 @@ pub(super) fn header_name(component: &str) -> String {
 fn parameters() -> Value {
     let header = |name: &str, required: bool, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": required, "description": description, "schema": schema });
     let text = || json!({ "type": "string" });
-    let version = || json!({ "type": "string", "pattern": "^(\\*|\"[0-9]{1,18}\")$" });
     json!({
         "IdempotencyKey": header("Idempotency-Key", false,
             "A word of the caller's own, one per thing wanted: the same word again gives the first outcome again",
             json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" })),
         "Prefer": header("Prefer", false, "`wait=N` (seconds), `respond-async`, `return=representation` (RFC 7240)", text()),
-        "IfMatch": header("If-Match", false, "The `ETag` that the caller saw; another version is refused with 412", version()),
-        "IfMatchRequired": header("If-Match", true, "The `ETag` that the caller saw; another version is refused with 412", version()),
+        "IfMatch": header("If-Match", false, "The `ETag` that the caller saw; another version is refused with 412", text()),
+        "IfMatchRequired": header("If-Match", true, "The `ETag` that the caller saw; another version is refused with 412", text()),
         "IfNoneMatch": header("If-None-Match", false, "The `ETag` that the caller has; the same version is answered with 304", text()),
         "ConsistencyToken": header("Consistency-Token", false,
             "From the answer to a command: the answer to this shows at least that change", text()),

@@ -10,6 +10,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value as Shown};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// `GET /`
 pub(crate) fn home(origin: &str, version: &str) -> Response {
@@ -138,15 +139,18 @@ fn parameter(of: &Value) -> Row {
 
 fn fields(document: &Value, operation: &Value) -> Vec<Row> {
     let schema = resolve(document, &operation["requestBody"]["content"]["application/json"]["schema"]);
-    let required = list(&schema["required"]);
-    let row = |(name, of): (&String, &Value)| Row {
-        name: name.clone(),
-        place: "body".to_owned(),
-        kind: kind(of),
-        required: required.iter().any(|it| it == name),
-        description: plain(&of["description"]),
+    // one thing under several names is several schemas: all their fields, required where all of them require it
+    let ways = match list(&schema["oneOf"]) {
+        [] => std::slice::from_ref(schema),
+        ways => ways,
     };
-    schema["properties"].as_object().into_iter().flatten().map(row).collect()
+    let mut rows = BTreeMap::new();
+    for (name, of) in ways.iter().filter_map(|way| way["properties"].as_object()).flatten() {
+        let required = ways.iter().all(|way| list(&way["required"]).iter().any(|it| it == name));
+        let (place, description) = ("body".to_owned(), plain(&of["description"]));
+        rows.insert(name, Row { name: name.clone(), place, kind: kind(of), required, description });
+    }
+    rows.into_values().collect()
 }
 
 fn kind(schema: &Value) -> String {

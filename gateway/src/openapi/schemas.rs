@@ -23,13 +23,30 @@ fn closed(description: &str, required: &[&str], properties: Value) -> Value {
     })
 }
 
-/// One thing under several names, of which exactly one is given.
-fn one_of(schema: Value, groups: &[&[&str]]) -> Value {
-    let each = groups.iter().map(|names| {
-        let one = names.iter().map(|name| json!({ "required": [name] })).collect::<Vec<_>>();
-        json!({ "oneOf": one })
-    });
-    with(schema, "allOf", each.collect())
+/// Things under several names, of which exactly one of each group is given: one whole schema for each way to say it,
+/// because tools that make up requests get lost in alternatives that leave the rest open.
+fn one_of(mut schema: Value, groups: &[&[&str]]) -> Value {
+    let description = schema["description"].take();
+    let mut ways = vec![schema];
+    for names in groups {
+        let each = |way: &Value| names.iter().map(|name| only(way.clone(), names, name)).collect::<Vec<_>>();
+        ways = ways.iter().flat_map(each).collect();
+    }
+    json!({ "description": description, "oneOf": ways })
+}
+
+/// The schema with one of the names only, which is required.
+fn only(mut schema: Value, names: &[&str], kept: &str) -> Value {
+    if let Some(all) = schema["properties"].as_object_mut() {
+        all.retain(|name, _| name == kept || !names.contains(&name.as_str()));
+    }
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.push(kept.into());
+    }
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("description");
+    }
+    schema
 }
 
 /// Things under several names, of which at most one is given.

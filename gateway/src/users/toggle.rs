@@ -7,11 +7,12 @@ use crate::answer::Answer;
 use crate::app::{Accepted, App};
 use crate::asked::{Asked, IfMatch};
 use crate::extract::Admin;
-use crate::identity::opened;
+use crate::identity::{opened, soon};
 use crate::openapi::{Access, DONE, Doc, doc as describe};
 use crate::path::Id;
 use crate::problem::Problem;
 use axum::extract::State;
+use axum::http::StatusCode;
 use events::identity::user::{Command, Status};
 use projections::user_page::Row;
 use projections::{profile_page, user_page};
@@ -35,20 +36,24 @@ pub(super) fn doc() -> Doc {
 /// `POST /api/users/{id}/toggle-status`
 pub(super) async fn toggle(State(app): State<App>, admin: Admin, Id(id): Id, asked: Asked) -> Result<Answer, Problem> {
     app.fresh(&asked, &["user_page"]).await?;
-    let row = user_page::get(app.reads(), id).await?.ok_or_else(missing)?;
+    let wanted = asked.if_match()?.filter(|seen| *seen != IfMatch::Any);
+    let mut row = user_page::get(app.reads(), id).await?.ok_or_else(missing)?;
     let status = match row.status.as_str() {
         "active" => Status::Suspended,
         "suspended" => Status::Active,
         _ => return Err(missing()),
     };
-    let seen = match asked.if_match()? {
-        None | Some(IfMatch::Any) => IfMatch::Version(row.version.unsigned_abs()),
-        Some(seen) => seen,
-    };
-    let command = Command::SetStatus { status, reason: None };
-    let outcome = match app.send_expecting(&admin, &asked, Some(seen), id, command).await? {
-        Accepted::Later(operation) => return Ok(Answer::later(operation)),
-        Accepted::Done(outcome) => outcome,
+    let outcome = loop {
+        let seen = wanted.unwrap_or(IfMatch::Version(row.version.unsigned_abs()));
+        let command = Command::SetStatus { status, reason: None };
+        match app.send_expecting(&admin, &asked, Some(seen), id, command).await {
+            Ok(Accepted::Later(operation)) => return Ok(Answer::later(operation)),
+            Ok(Accepted::Done(outcome)) => break outcome,
+            Err(stale) if stale.status() == StatusCode::PRECONDITION_FAILED && wanted.is_none() => {
+                row = unchanged(&app, row).await?.ok_or(stale)?;
+            }
+            Err(problem) => return Err(problem),
+        }
     };
     let visible = app.reads().wait_for(&["user_page"], outcome.position, PATIENCE).await?;
     let now = if visible { user_page::get(app.reads(), id).await? } else { None };
@@ -60,4 +65,12 @@ pub(super) async fn toggle(State(app): State<App>, admin: Admin, Id(id): Id, ask
     let (email, version) = (opened(&app, row.email_sealed.clone()).await?, row.version.unsigned_abs());
     let profile = profile_page::get(app.reads(), id).await?;
     Ok(Answer::ok(&user(row, email, profile)).etag(version))
+}
+
+/// The account in a later version, if what happened to it meanwhile was not about its status: a failed sign-in is an
+/// event too, and nobody who makes some shall keep an admin from suspending.
+async fn unchanged(app: &App, row: Row) -> Result<Option<Row>, Problem> {
+    let later = |now: &Row| now.version > row.version;
+    let now = soon(PATIENCE, async || Ok(user_page::get(app.reads(), row.id).await?.filter(later))).await?;
+    Ok(now.filter(|now| now.status == row.status))
 }
