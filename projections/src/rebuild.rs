@@ -104,6 +104,7 @@ impl<'a> Build<'a> {
         let mut done = vec![];
         for (mut projection, generation) in self.projections()? {
             self.show(&mut *projection, generation).await?;
+            self.writer.scrub().await;
             let position = self.writer.release(projection.name());
             let (name, messages, took) = (projection.name(), self.messages, self.began.elapsed());
             tracing::info!(projection = name, generation, position, messages, seconds = took.as_secs_f64(), "rebuilt");

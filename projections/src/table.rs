@@ -157,8 +157,10 @@ pub trait Rows: Send {
     fn changed(&self) -> usize;
     /// Writes what changed.
     fn flush<'a>(&'a mut self, connection: &'a mut PgConnection, schema: &'a str) -> BoxFuture<'a, sqlx::Result<()>>;
-    /// What was flushed is committed. Answers whether something was forgotten for good.
-    fn committed(&mut self) -> bool;
+    /// Whether something was forgotten for good since the last commit.
+    fn forgets(&self) -> bool;
+    /// What was flushed is committed.
+    fn committed(&mut self);
     /// Forgets everything in memory.
     fn clear(&mut self);
 }
@@ -204,15 +206,18 @@ impl<R: Stored> Rows for Table<R> {
         Box::pin(self.store(connection, schema))
     }
 
-    fn committed(&mut self) -> bool {
-        self.changed = 0;
+    fn forgets(&self) -> bool {
+        self.scrub
+    }
+
+    fn committed(&mut self) {
+        (self.changed, self.scrub) = (0, false);
         if self.slots.len() > KEEP {
             self.slots.clear();
         }
         for slot in self.slots.values_mut().filter(|slot| slot.changed) {
             (slot.changed, slot.stored) = (false, slot.row.is_some());
         }
-        std::mem::take(&mut self.scrub)
     }
 
     fn clear(&mut self) {

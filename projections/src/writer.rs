@@ -170,6 +170,7 @@ impl Writer {
                 table.flush(&mut tx, &member.schema).await?;
             }
             member.note_stops(&mut tx).await?;
+            member.note_scrub(&mut tx).await?;
         }
         nats::crash::point("rows.written");
         tx.commit().await?;
@@ -250,21 +251,11 @@ impl Writer {
         }
     }
 
-    /// Removes from the disk what projections have forgotten for good. Best effort: rows that an old transaction may
-    /// still look at stay until the next time.
+    /// Gives back the space of rows that were forgotten for good, and drops generations that still know them. Best
+    /// effort: Postgres overwrites the bytes when it uses the space again, which is why addresses are only kept sealed.
     pub async fn scrub(&mut self) {
-        for member in &mut self.members {
-            let tables = std::mem::take(&mut member.scrub);
-            if tables.is_empty() {
-                continue;
-            }
-            let mut result = drop_kept(&self.pool, member.projection.name()).await;
-            for table in &tables {
-                // the name is made of constants and a number
-                let vacuum = sqlx::AssertSqlSafe(format!("vacuum {table}"));
-                result = result.and(sqlx::raw_sql(vacuum).execute(&self.pool).await.map(drop));
-            }
-            if let Err(error) = result {
+        for member in self.members.iter_mut().filter(|member| !member.scrub.is_empty()) {
+            if let Err(error) = member.clear_away(&self.pool, self.state == "live").await {
                 tracing::warn!(projection = member.projection.name(), "forgotten rows may still be on disk: {error:#}");
             }
         }
@@ -287,16 +278,19 @@ impl Writer {
 impl Member {
     async fn open(pool: &PgPool, projection: Box<dyn Projection>, generation: i32) -> sqlx::Result<Member> {
         let sql = "update projection.checkpoint set epoch = epoch + 1 where projection = $1 and generation = $2
-                   returning epoch, position, recorded_at";
-        let (epoch, position, recorded_at): (i64, i64, _) =
+                   returning epoch, position, recorded_at, scrub";
+        let (epoch, position, recorded_at, scrub): (i64, i64, _, bool) =
             sqlx::query_as(sql).bind(projection.name()).bind(generation).fetch_one(pool).await?;
         let sql = "select key, sequence, reason from projection.quarantine where projection = $1 and generation = $2";
         let stopped: Vec<(String, i64, String)> =
             sqlx::query_as(sql).bind(projection.name()).bind(generation).fetch_all(pool).await?;
         let stop = |(key, sequence, reason)| (key, Stop { sequence: sequence as u64, reason, skipped: 0, new: false });
         let stopped = stopped.into_iter().map(|(key, sequence, reason): (_, i64, _)| stop((key, sequence, reason)));
+        let mut projection = projection;
+        let schema = schema(projection.name(), generation);
+        let tables = projection.tables().iter().map(|table| format!("{schema}.{}", table.name())).collect();
         Ok(Member {
-            schema: schema(projection.name(), generation),
+            schema,
             projection,
             generation,
             epoch,
@@ -304,7 +298,8 @@ impl Member {
             seen: position as u64,
             recorded_at,
             stopped: stopped.collect(),
-            scrub: vec![],
+            // a predecessor did not come to it
+            scrub: if scrub { tables } else { vec![] },
         })
     }
 
@@ -380,12 +375,37 @@ impl Member {
         Ok(())
     }
 
+    /// Notes that something has to be cleared away, in case this process does not come to it.
+    async fn note_scrub(&mut self, tx: &mut PgConnection) -> sqlx::Result<()> {
+        if self.projection.tables().iter().any(|table| table.forgets()) {
+            let sql = "update projection.checkpoint set scrub = true where projection = $1 and generation = $2";
+            sqlx::query(sql).bind(self.projection.name()).bind(self.generation).execute(tx).await?;
+        }
+        Ok(())
+    }
+
+    async fn clear_away(&mut self, pool: &PgPool, live: bool) -> sqlx::Result<()> {
+        if live {
+            drop_kept(pool, self.projection.name()).await?;
+        }
+        for table in &self.scrub {
+            // the name is made of constants and a number
+            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("vacuum {table}"))).execute(pool).await?;
+        }
+        let sql = "update projection.checkpoint set scrub = false where projection = $1 and generation = $2";
+        sqlx::query(sql).bind(self.projection.name()).bind(self.generation).execute(pool).await?;
+        self.scrub.clear();
+        Ok(())
+    }
+
     fn committed(&mut self) {
         self.position = self.seen;
         for table in self.projection.tables() {
-            if table.committed() {
-                self.scrub.push(format!("{}.{}", self.schema, table.name()));
+            let name = format!("{}.{}", self.schema, table.name());
+            if table.forgets() && !self.scrub.contains(&name) {
+                self.scrub.push(name);
             }
+            table.committed();
         }
         for stop in self.stopped.values_mut() {
             (stop.new, stop.skipped) = (false, 0);

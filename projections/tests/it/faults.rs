@@ -5,7 +5,7 @@ use projections::{Held, Log, Stream, Trouble, Writer, ls, rebuild};
 use serde_json::json;
 use sqlx::Executor;
 
-use crate::world::{PAGES, Story, World, message, person, registered};
+use crate::world::{PAGES, Story, World, message, person, registered, until};
 
 #[tokio::test]
 async fn rows_and_checkpoint_change_together_or_not_at_all() {
@@ -161,4 +161,33 @@ async fn what_an_unfinished_rebuild_left_is_cleared_away() {
     let count: i64 = sqlx::query_scalar(unfinished).fetch_one(&world.pool).await.expect("a count");
     assert_eq!(count, 0);
     assert!(Writer::live(&world.pool, &PAGES).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_is_forgotten_is_forgotten_in_the_generation_before_too() {
+    let world = World::new().await;
+    let mut story = Story::default();
+    story.register(person(1), "Ada-Canary", "a@example.com");
+    world.tell(&story).await;
+    rebuild(&world.pool, world.log(), &PAGES).await.expect("a good story");
+    let kept = async || -> i64 {
+        let sql = "select count(*) from projection.generation where projection = 'user_page' and state = 'kept'";
+        sqlx::query_scalar(sql).fetch_one(&world.pool).await.expect("a count")
+    };
+    assert_eq!(kept().await, 1);
+    story.user(person(1), User::Erased {});
+    world.writer().await.write(&story.messages[1..].to_vec().into()).await.expect("a good story");
+    assert_eq!(kept().await, 1, "a writer that ends here leaves it to its successor");
+    world.writer().await.scrub().await;
+    assert_eq!(kept().await, 0);
+    let dead = "select n_dead_tup from pg_stat_user_tables where schemaname = 'user_page_g2' and relname = 'user_page'";
+    until("the old row is cleared away", async || {
+        sqlx::query_scalar::<_, i64>(dead).fetch_one(&world.pool).await.expect("a count") == 0
+    })
+    .await;
+    let waiting: bool = sqlx::query_scalar("select bool_or(scrub) from projection.checkpoint")
+        .fetch_one(&world.pool)
+        .await
+        .expect("a flag");
+    assert!(!waiting);
 }
