@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::Sync;
+use crate::bulk::NAMES;
 use crate::streams::{COMMANDS, CONTEXTS, Context, EVENTS, OUTCOMES, SCHEDULES, SNAPSHOTS};
 
 /// Every role: each is a NATS user and the name of a connection.
@@ -117,6 +118,12 @@ impl Permissions {
         self.say(api).hear(["wake.*"])
     }
 
+    /// Short-lived consumers under names that nobody else uses; every other consumer is out of reach.
+    fn bulk(self, stream: &str) -> Self {
+        let verbs = ["CREATE", "DELETE", "MSG.NEXT"];
+        self.say(NAMES.iter().flat_map(|name| verbs.map(|verb| format!("$JS.API.CONSUMER.{verb}.{stream}.{name}"))))
+    }
+
     /// Single messages from the leader.
     fn look_up(self, stream: &str) -> Self {
         self.say([format!("$JS.API.STREAM.MSG.GET.{stream}")])
@@ -149,7 +156,7 @@ fn permissions(role: &str) -> Option<Permissions> {
             .read(EVENTS)
             .look_up(OUTCOMES)
             .hear(["position.*"]),
-        "projector" => base.keys().read(EVENTS).read(OUTCOMES).say(["position.*"]),
+        "projector" => base.keys().read(EVENTS).read(OUTCOMES).bulk(EVENTS).bulk(OUTCOMES).say(["position.*"]),
         "provisioner" => base.say(["$JS.API.>"]),
         "auditor" => base.say([format!("$JS.API.STREAM.INFO.{EVENTS}"), format!("$JS.API.DIRECT.GET.{EVENTS}")]),
         "operator" => base

@@ -263,6 +263,8 @@ fn connect_options(options: &Options) -> ConnectOptions {
     base.name(format!("reprise {}", options.role))
         .custom_inbox_prefix(format!("_INBOX_{}", options.role))
         .client_capacity(16_384)
+        // the C allocator tidies up all its memory whenever a piece of 64 kB or more is given back
+        .read_buffer_capacity(32_768)
         .subscription_capacity(1 << 18)
         .max_reconnects(None)
         .reconnect_delay_callback(|tries| Duration::from_millis((tries as u64 * 50).min(1000)))

@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::bulk::{self, Bulk};
 use crate::bus::Bus;
-use crate::read::{self, Page, Stored};
+use crate::read::{self, Stored};
 
 /// Messages in one page.
 const PAGE: u64 = 1000;
@@ -56,15 +57,24 @@ pub struct Feed {
     since: Option<DateTime<Utc>>,
     ready: VecDeque<Delivered>,
     ahead: VecDeque<Ahead>,
+    /// While much is left to read.
+    bulk: Option<Bulk>,
     hints: Option<watch::Receiver<u64>>,
     catching_up: bool,
     /// Everything up to here is in `ready` or was given out.
     read: u64,
 }
 
+/// How far a page goes.
+struct End {
+    last: Option<u64>,
+    /// The replica that answered has no more.
+    ended: bool,
+}
+
 /// A page that is being read.
 struct Ahead {
-    task: JoinHandle<Result<(Page, Vec<Delivered>)>>,
+    task: JoinHandle<Result<(End, Vec<Delivered>)>>,
 }
 
 impl Drop for Ahead {
@@ -88,6 +98,7 @@ impl Bus {
             since,
             ready: VecDeque::new(),
             ahead: VecDeque::new(),
+            bulk: None,
             hints: None,
             catching_up: true,
             read: seen,
@@ -146,6 +157,17 @@ impl Feed {
 
     /// Reads the next page, and while there is much to read asks for the ones after it already.
     async fn fill(&mut self) -> Result<()> {
+        if let Some(bulk) = &mut self.bulk {
+            match bulk.next().await {
+                Some((delivered, last)) => {
+                    self.ready.extend(delivered);
+                    self.read = last;
+                    return Ok(());
+                }
+                // at its end, or before: pages go on from where it stopped
+                None => self.bulk = None,
+            }
+        }
         let wanted = if self.catching_up && self.since.is_none() { AHEAD } else { 1 };
         while self.ahead.len() < wanted {
             let task = self.ask(self.read + PAGE * self.ahead.len() as u64);
@@ -165,16 +187,20 @@ impl Feed {
 
     /// A page that is not full was answered by a replica that has no more: what was asked for behind it, perhaps from
     /// another replica, could leave a gap and is dropped.
-    fn take(&mut self, page: &Page, delivered: Vec<Delivered>) {
+    fn take(&mut self, page: &End, delivered: Vec<Delivered>) {
         let before = self.read;
         self.ready.extend(delivered.into_iter().filter(|message| message.sequence > before));
-        if let Some(last) = page.messages.last() {
-            self.read = self.read.max(last.sequence);
+        if let Some(last) = page.last {
+            self.read = self.read.max(last);
             self.since = None;
         }
         self.catching_up = !page.ended;
         if page.ended || self.read < before + PAGE {
             self.ahead.clear();
+        }
+        if self.catching_up && self.bus.role() == bulk::ROLE {
+            self.ahead.clear();
+            self.bulk = Some(Bulk::begin(self.bus.clone(), self.stream, self.filters.clone(), self.read));
         }
     }
 
@@ -200,20 +226,24 @@ impl Bus {
 
     /// All messages of a page are read, whatever the filters: a replica searches its whole index for a subject that
     /// does not come.
-    async fn read_page(&self, stream: &str, start: Value, filters: &[Subject]) -> Result<(Page, Vec<Delivered>)> {
+    async fn read_page(&self, stream: &str, start: Value, filters: &[Subject]) -> Result<(End, Vec<Delivered>)> {
         let page = read::page(&self.0.calls, stream, start, ">", PAGE as usize).await?;
-        let wanted: Vec<&Stored> = page.messages.iter().filter(|message| matches(&message.subject, filters)).collect();
-        let raw: Vec<Bytes> = wanted.iter().map(|message| message.payload.clone()).collect();
-        let opened = self.keyring().open_all(raw).await?;
+        let end = End { last: page.messages.last().map(|last| last.sequence), ended: page.ended };
+        Ok((end, self.opened(page.messages, filters).await?))
+    }
+
+    /// Those of the messages that match, opened.
+    pub(crate) async fn opened(&self, messages: Vec<Stored>, filters: &[Subject]) -> Result<Vec<Delivered>> {
+        let wanted: Vec<_> = messages.into_iter().filter(|message| matches(&message.subject, filters)).collect();
+        let opened = self.keyring().open_all(wanted.iter().map(|message| message.payload.clone()).collect()).await?;
         let delivered = wanted.into_iter().zip(opened).map(|(message, opened)| Delivered {
             sequence: message.sequence,
-            subject: message.subject.clone(),
+            subject: message.subject,
             time: message.time,
-            raw: message.payload.clone(),
+            raw: message.payload,
             opened,
         });
-        let delivered = delivered.collect();
-        Ok((page, delivered))
+        Ok(delivered.collect())
     }
 }
 

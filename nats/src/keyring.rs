@@ -133,11 +133,10 @@ impl Keyring {
         if !seal::has_personal(&message) {
             return Ok(message);
         }
-        let mut value = serde_json::from_slice(&message).map_err(|error| SendError::Unavailable(error.into()))?;
-        let persons = seal::about(&value).map_err(SendError::Unavailable)?;
+        let (head, fields) = seal::fields(&message).map_err(SendError::Unavailable)?;
+        let persons = fields.iter().map(|field| field.person).collect();
         let keys = self.keys(persons).await.map_err(SendError::Unavailable)?;
-        seal::seal(&mut value, &keys)?;
-        serde_json::to_vec(&value).map_err(|error| SendError::Unavailable(error.into()))
+        seal::seal(&message, &head, &fields, &keys)
     }
 
     /// Forgets the key of `person` now.

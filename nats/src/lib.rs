@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod append;
+mod bulk;
 mod bus;
 mod calls;
 mod consume;

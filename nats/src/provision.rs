@@ -146,7 +146,8 @@ fn same(planned: &Value, there: &Value) -> bool {
     planned == there || (nothing(planned) && nothing(there))
 }
 
-fn trouble(answer: &Value) -> Option<Trouble> {
+/// What the server's API says is wrong, if anything is.
+pub(crate) fn trouble(answer: &Value) -> Option<Trouble> {
     serde_json::from_value(answer.get("error")?.clone()).ok()
 }
 

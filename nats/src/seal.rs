@@ -3,13 +3,15 @@
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{Aead, Payload};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail, ensure};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use bytes::Bytes;
 use memchr::memmem;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use std::collections::{HashMap, HashSet};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::ops::Range;
 use uuid::Uuid;
 
 use crate::bus::SendError;
@@ -18,6 +20,9 @@ use crate::keyring::Cipher;
 /// Cannot be inside a JSON text, where quotes are escaped.
 const SEALED: &[u8] = br#"{"$sealed":""#;
 const PERSONAL: &[u8] = br#""$personal""#;
+/// How `Personal` begins when it is written.
+const OPEN: &[u8] = br#"{"$personal":"#;
+const ABOUT: &[u8] = br#","about":""#;
 const NONCE: usize = 12;
 
 type Keys = HashMap<Uuid, Option<Cipher>>;
@@ -41,18 +46,57 @@ pub(crate) fn persons(raw: &[u8]) -> impl Iterator<Item = Uuid> + '_ {
     memmem::find_iter(raw, SEALED).filter_map(|at| Uuid::try_parse_ascii(raw.get(at + SEALED.len()..)?.get(..36)?).ok())
 }
 
-/// The persons whose keys are needed to seal `message`.
-pub(crate) fn about(message: &Value) -> Result<HashSet<Uuid>> {
-    let head = head_of(message)?;
-    let mut persons = HashSet::new();
-    collect(message, head.subject, &mut persons);
-    Ok(persons)
+/// A personal field in the clear: where it is, whose, and what.
+pub(crate) struct Field<'a> {
+    span: Range<usize>,
+    pub(crate) person: Uuid,
+    value: &'a str,
 }
 
-/// Seals every personal field of `message`.
-pub(crate) fn seal(message: &mut Value, keys: &Keys) -> Result<(), SendError> {
-    let head = head_of(message).map_err(SendError::Unavailable)?;
-    walk(message, &head, keys)
+/// The personal fields of a message, in order.
+pub(crate) fn fields(message: &[u8]) -> Result<(Head, Vec<Field<'_>>)> {
+    let head: Head = serde_json::from_slice(message).context("a message has an id and a subject")?;
+    let fields: Vec<_> = memmem::find_iter(message, OPEN)
+        .map(|at| field(message, at, head.subject).with_context(|| format!("the personal field at byte {at}")))
+        .collect::<Result<_>>()?;
+    // in another place or shape the word is somebody's attempt to pass something by
+    let regular = memmem::find_iter(message, PERSONAL).count() == fields.len()
+        && fields.windows(2).all(|two| two[0].span.end <= two[1].span.start);
+    ensure!(regular, "`$personal` is where no personal field can be");
+    Ok((head, fields))
+}
+
+fn field(message: &[u8], at: usize, subject: Uuid) -> Result<Field<'_>> {
+    let from = at + OPEN.len();
+    let mut values = serde_json::Deserializer::from_slice(&message[from..]).into_iter::<&RawValue>();
+    let value = values.next().context("no value")??.get();
+    let end = from + values.byte_offset();
+    let rest = &message[end..];
+    if rest.first() == Some(&b'}') {
+        return Ok(Field { span: at..end + 1, person: subject, value });
+    }
+    let about = rest.strip_prefix(ABOUT).and_then(|rest| rest.split_at_checked(36));
+    match about {
+        Some((person, [b'"', b'}', ..])) => {
+            Ok(Field { span: at..end + ABOUT.len() + 38, person: Uuid::try_parse_ascii(person)?, value })
+        }
+        _ => bail!("it has other members than `about`"),
+    }
+}
+
+/// Seals every personal field.
+pub(crate) fn seal(message: &[u8], head: &Head, fields: &[Field], keys: &Keys) -> Result<Vec<u8>, SendError> {
+    let mut sealed = Vec::with_capacity(message.len() + 128 * fields.len());
+    let mut from = 0;
+    for Field { span, person, value } in fields {
+        let cipher = keys.get(person).and_then(Option::as_ref).ok_or(SendError::Erased)?;
+        let text = encrypt(cipher, head.id, *person, value.as_bytes());
+        sealed.extend_from_slice(&message[from..span.start]);
+        sealed.extend_from_slice(format!(r#"{{"$sealed":"{person}.{text}"}}"#).as_bytes());
+        from = span.end;
+    }
+    sealed.extend_from_slice(&message[from..]);
+    Ok(sealed)
 }
 
 /// Opens every sealed field. What does not fit its key stays sealed: somebody changed it, and no reader is stopped by that.
@@ -119,52 +163,11 @@ pub(crate) fn open_portable(portable: &str, keys: &Keys) -> Option<String> {
     }
 }
 
+/// What a sealed field belongs to.
 #[derive(Deserialize)]
-struct Head {
+pub(crate) struct Head {
     id: Uuid,
     subject: Uuid,
-}
-
-fn head_of(message: &Value) -> Result<Head> {
-    let field = |name: &str| {
-        let text = message.get(name).and_then(Value::as_str).with_context(|| format!("a message without {name}"))?;
-        text.parse::<Uuid>().map_err(|error| anyhow!("{name} of a message: {error}"))
-    };
-    Ok(Head { id: field("id")?, subject: field("subject")? })
-}
-
-/// The person a `{"$personal": …}` is about; `None` when this is no such object.
-fn person_of(object: &Map<String, Value>, subject: Uuid) -> Option<Uuid> {
-    object
-        .contains_key("$personal")
-        .then(|| object.get("about").and_then(Value::as_str).and_then(|about| about.parse().ok()).unwrap_or(subject))
-}
-
-fn collect(value: &Value, subject: Uuid, persons: &mut HashSet<Uuid>) {
-    match value {
-        Value::Object(object) => match person_of(object, subject) {
-            Some(person) => drop(persons.insert(person)),
-            None => object.values().for_each(|inner| collect(inner, subject, persons)),
-        },
-        Value::Array(items) => items.iter().for_each(|inner| collect(inner, subject, persons)),
-        _ => {}
-    }
-}
-
-fn walk(value: &mut Value, head: &Head, keys: &Keys) -> Result<(), SendError> {
-    match value {
-        Value::Object(object) => match person_of(object, head.subject) {
-            Some(person) => {
-                let cipher = keys.get(&person).and_then(Option::as_ref).ok_or(SendError::Erased)?;
-                let text = encrypt(cipher, head.id, person, object["$personal"].to_string().as_bytes());
-                *value = json!({ "$sealed": format!("{person}.{text}") });
-                Ok(())
-            }
-            None => object.values_mut().try_for_each(|inner| walk(inner, head, keys)),
-        },
-        Value::Array(items) => items.iter_mut().try_for_each(|inner| walk(inner, head, keys)),
-        _ => Ok(()),
-    }
 }
 
 fn split(sealed: &str) -> Option<(Uuid, &str)> {
