@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 /// `/livez`, `/readyz`, `/health` and `/metrics`. Who makes it reports into `health` at least every few seconds.
 pub fn ops_router(metrics: PrometheusHandle, health: Health, version: &'static str) -> Router {
-    let answer = move || health.answer(version).map_err(|problem| problem.render("", Place::default()));
+    let answer = move || match health.answer(version) {
+        Ok(answer) => answer.into_response(),
+        Err(problem) => problem.render("", Place::default()),
+    };
     let ready = move || std::future::ready(answer());
     Router::new()
         .route("/livez", get(health::live))
