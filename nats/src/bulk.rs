@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use chrono::DateTime;
+use futures::StreamExt;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -89,17 +90,20 @@ async fn read_all(
     filters: &[async_nats::Subject],
     chunks: &mpsc::Sender<JoinHandle<Result<Chunk>>>,
 ) -> Result<()> {
-    let mut inbox = bus.0.calls.many();
+    // what a consumer hands out keeps its subject, so it needs an inbox of its own
+    let client = &bus.0.calls.client;
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await?;
     let pull = Bytes::from(json!({ "batch": PULL, "no_wait": true }).to_string());
     let ask = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
     let mut counted = 0;
     loop {
-        bus.0.calls.publish(&ask, &inbox.subject, None, pull.clone()).await?;
+        client.publish_with_reply(ask.clone(), inbox.clone(), pull.clone()).await?;
         let mut got = 0;
         while got < PULL {
             let mut messages = Vec::with_capacity(CHUNK);
             while messages.len() < CHUNK {
-                let message = timeout(STALLED, inbox.answers.recv()).await?.context("the connection is closed")?;
+                let message = timeout(STALLED, answers.next()).await?.context("the connection is closed")?;
                 if message.status.is_some() {
                     break;
                 }

@@ -56,10 +56,10 @@ impl Calls {
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(format!("{inbox}.*")).await?;
         let waiting = Waiting::default();
-        let map = waiting.clone();
+        let (map, prefix) = (waiting.clone(), format!("{inbox}."));
         tokio::spawn(async move {
             while let Some(message) = answers.next().await {
-                deliver(&map, message);
+                deliver(&map, &prefix, message);
             }
         });
         Ok(Calls { client, inbox, next: AtomicU64::new(1), waiting })
@@ -118,10 +118,9 @@ impl Calls {
     }
 }
 
-fn deliver(waiting: &Waiting, message: Message) {
-    let Some(token) = message.subject.rsplit('.').next().and_then(|token| u64::from_str_radix(token, 16).ok()) else {
-        return;
-    };
+fn deliver(waiting: &Waiting, prefix: &str, message: Message) {
+    let token = message.subject.strip_prefix(prefix).and_then(|token| u64::from_str_radix(token, 16).ok());
+    let Some(token) = token else { return };
     let mut map = waiting.lock().unwrap_or_else(PoisonError::into_inner);
     match map.remove(&token) {
         Some(Waiter::One(sender)) => drop(sender.send(message)),

@@ -106,7 +106,12 @@ impl Drop for World {
 }
 
 pub async fn bus(url: &str, sync: Sync, keys: &Keys) -> Bus {
-    let options = Options { url: url.to_owned(), role: "test".into(), seed: None, sync };
+    connected(url, "test", sync, keys).await
+}
+
+/// The name decides how a stream is read.
+pub async fn connected(url: &str, role: &str, sync: Sync, keys: &Keys) -> Bus {
+    let options = Options { url: url.to_owned(), role: role.into(), seed: None, sync };
     Bus::connect_with(&options, keys.ring()).await.expect("a connection")
 }
 

@@ -61,6 +61,18 @@ async fn a_sealed_field_moved_to_another_message_stays_sealed() {
     assert_eq!(ring.open(&moved.clone().into()).await.expect("keys"), moved.as_bytes());
 }
 
+#[tokio::test]
+async fn what_only_looks_like_a_personal_field_does_not_pass() {
+    let ring = Keys::default().ring();
+    let with =
+        |data: &str| format!(r#"{{"id":"{}","subject":"{}","data":{data}}}"#, Uuid::nil(), Uuid::nil()).into_bytes();
+    let inside = with(r#"{"text":"{\"$personal\":1}"}"#);
+    assert_eq!(ring.seal(inside.clone()).await.expect("a text is a text"), inside);
+    for odd in [r#"{"$personal":1,"more":2}"#, r#"{"more":2,"$personal":1}"#, r#"{"$personal":{"$personal":1}}"#] {
+        assert!(matches!(ring.seal(with(odd)).await, Err(SendError::Unavailable(_))), "{odd}");
+    }
+}
+
 /// Whether a text is in any file under a folder. Compressed blocks are small enough here to hold it literally.
 fn contains(dir: &Path, text: &[u8]) -> bool {
     std::fs::read_dir(dir).expect("a folder").flatten().any(|entry| {
