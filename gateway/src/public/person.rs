@@ -53,9 +53,24 @@ fn description(row: &Row, title: &str) -> String {
     }
 }
 
-/// JSON in which nothing can end the element that it stands in.
+/// JSON in which nothing can end the element that it stands in, and no quote of a text looks like one of markup.
 fn inside_script(value: &serde_json::Value) -> String {
-    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    let mut out = String::new();
+    let json = value.to_string();
+    let mut letters = json.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '<' => out.push_str("\\u003c"),
+            '>' => out.push_str("\\u003e"),
+            '&' => out.push_str("\\u0026"),
+            '\\' => match letters.next() {
+                Some('"') => out.push_str("\\u0022"),
+                escaped => out.extend([letter].into_iter().chain(escaped)),
+            },
+            _ => out.push(letter),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -92,6 +107,15 @@ mod tests {
         assert_eq!(page.matches("</script>").count(), 1, "only the page's own");
         assert_eq!(page.matches("</style>").count(), 1, "only the page's own");
         assert!(page.contains("{{ 7*7 }}"), "a person's braces are text");
+    }
+
+    #[test]
+    fn what_programs_read_is_what_was_written() {
+        let nasty = "a \\ \" \\\" </script> & \n ü";
+        let text = inside_script(&json!({ "bio": nasty }));
+        assert!(!text.contains('<') && text.matches('"').count() == 4, "{text}");
+        let read: serde_json::Value = serde_json::from_str(&text).expect("JSON still");
+        assert_eq!(read["bio"], nasty);
     }
 
     #[test]
