@@ -164,6 +164,7 @@ async fn traces_go_through(platform: &Platform) {
     assert_eq!(answer.header("x-request-id"), Some("my-request-7"));
     let last = platform.events_about(ada.id).pop().expect("an event");
     assert!(last.event["traceparent"].as_str().is_some_and(|text| text.contains(trace)), "{}", last.event);
-    let answer = platform.get("/api/profile").by(&ada).header("x-request-id", "evil\u{7f}").send().await;
-    assert_ne!(answer.header("x-request-id"), Some("evil\u{7f}"));
+    let long = "x".repeat(2000);
+    let answer = platform.get("/api/profile").by(&ada).header("x-request-id", &long).send().await.expect(200);
+    assert_ne!(answer.header("x-request-id"), Some(long.as_str()));
 }

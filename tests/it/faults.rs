@@ -2,10 +2,9 @@
 //! hangs. A fault that did not happen fails the test too.
 
 use crate::support::roles::{Log, ROLES};
-use crate::support::{Person, Roles, eventually, patiently};
+use crate::support::{Person, Roles, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// Where a process may die on the way from a request to a row, and which process that is.
 #[cfg(feature = "crash-points")]
@@ -32,32 +31,27 @@ const STEPS: &[(&str, &str)] = &[
     ("projector", "rows.committed"),
 ];
 
-/// One process of each role dies at each step of the registration saga, and comes back.
+/// One process of each role dies at each step of the saga while people work, and comes back.
 #[cfg(feature = "crash-points")]
 #[tokio::test]
 async fn any_step_may_be_the_last() {
     let mut roles = Roles::alone().await;
+    let load = roles.load(6);
+    load.progress(10).await;
     for (role, point) in STEPS {
         eprintln!("{role} dies at {point}");
         roles.kill(role, 0);
         roles.spawn(role, 0, Some(point));
-        let (gateways, url) = (roles.gateways.clone(), roles.gateways[0].clone());
-        // people work on while it dies and comes back
-        let load = crate::support::load::Load::start(2, &gateways);
         roles.died(role, 0).await;
         roles.spawn(role, 0, None);
-        patiently("the gateway is back", Duration::from_secs(30), async || {
-            let client = crate::support::platform::client();
-            client.get(format!("{url}/readyz")).send().await.ok().filter(|answer| answer.status() == 200)
-        })
-        .await;
-        load.progress(4).await;
-        let promises = load.stop().await;
-        let system = roles.system();
-        system.settle().await;
-        promises.are_kept(&system.opened().await);
+        load.progress(2).await;
     }
+    load.progress(20).await;
+    let promises = load.stop().await;
+    assert!(promises.repeated > 0, "something broke, so somebody had to ask again");
     roles.check().await;
+    promises.are_kept(&roles.system().opened().await);
+    last_requests_succeed(&roles).await;
 }
 
 /// Two of each: one of each role is killed while the other works, then the servers themselves.

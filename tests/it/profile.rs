@@ -155,7 +155,7 @@ async fn the_page(platform: &Platform) {
     assert!(page.header("content-type").is_some_and(|media| media.starts_with("text/html")), "{page:?}");
     assert!(page.header("content-security-policy").is_some(), "{page:?}");
     assert!(page.text.contains("Ada &lt;b&gt;Lovelace"), "{page:?}");
-    for part in ["<img", "<b>Lovelace", "\"onload"] {
+    for part in ["<img", "<b>Lovelace", "=\"https://ada.example/\""] {
         assert!(!page.text.contains(part), "{part} in {}", page.text);
     }
     for tag in ["og:title", "og:description", "og:url", "og:type"] {

@@ -52,7 +52,7 @@ async fn a_small_town(platform: &Platform) -> Vec<Person> {
     }
     let visibility = json!({ "visibility": "unlisted" });
     platform.put("/api/profile/visibility").by(&people[1]).json(visibility).send().await.expect(200);
-    let path = format!("/api/users/{}", people[2].id);
+    let path = format!("/api/users/{}", people[5].id);
     platform
         .put(&path)
         .by(&admin)

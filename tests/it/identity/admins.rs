@@ -72,12 +72,12 @@ async fn suspension_counts_at_once(platform: &Platform, admin: &Person) {
     let person = platform.somebody_with_profile().await;
     let path = format!("/api/users/{}", person.id);
     let body = json!({ "status": "suspended", "reason": "spam" });
-    platform.put(&path).by(admin).header("if-match", "*").json(body).send().await.expect(200);
+    let answer = platform.put(&path).by(admin).header("if-match", "*").json(body).send().await.expect(200);
     refused_within_a_second(platform, &person).await;
     platform.login(&person.username, PASSWORD).await.problem(401, "invalid_credentials");
     let refused = platform.post("/api/auth/refresh-token").json(json!({ "refresh_token": person.refresh_token }));
     refused.send().await.problem(401, "refresh_refused");
-    let answer = platform.post(&format!("{path}/toggle-status")).by(admin).send().await.expect(200);
+    let answer = platform.post(&format!("{path}/toggle-status")).by(admin).after(&answer).send().await.expect(200);
     let shown = platform.get(&path).by(admin).after(&answer).send().await.expect(200);
     assert_eq!(shown.body["status"], "active");
     eventually("they may come in again", async || {
@@ -85,7 +85,7 @@ async fn suspension_counts_at_once(platform: &Platform, admin: &Person) {
         (answer.status == 200).then_some(())
     })
     .await;
-    let suspended = platform.post(&format!("{path}/toggle-status")).by(admin).send().await.expect(200);
+    let suspended = platform.post(&format!("{path}/toggle-status")).by(admin).after(&answer).send().await.expect(200);
     let shown = platform.get(&path).by(admin).after(&suspended).send().await.expect(200);
     assert_eq!(shown.body["status"], "suspended", "a toggle toggles");
 }

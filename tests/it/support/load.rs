@@ -113,15 +113,17 @@ struct Desk {
 impl Desk {
     /// Waits for the profile, which follows the registration in its own time.
     async fn until_there(&mut self, person: &Person) {
-        super::patiently("the profile follows", PATIENCE, async || {
+        let start = Instant::now();
+        loop {
             let url = format!("{}/api/profile", self.gateways[0]);
-            let answer = Request::new(&self.client, Method::GET, &url).by(person).try_send().await;
-            if answer.is_err() {
-                self.gateways.rotate_left(1);
+            match Request::new(&self.client, Method::GET, &url).by(person).try_send().await {
+                Ok(answer) if answer.status == 200 => return,
+                Err(_) => self.gateways.rotate_left(1),
+                Ok(_) => {}
             }
-            answer.ok().filter(|answer| answer.status == 200)
-        })
-        .await;
+            assert!(start.elapsed() < PATIENCE, "no profile follows the registration of {}", person.id);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Sends it again and again under one key until it is decided: what every careful client does.
