@@ -33,13 +33,13 @@ check: ## check format, lints and rules of dependency
 	$(CARGO) test -q -p rules
 
 bench: fetch build ## measure, against a plain service on the same Postgres
-	$(CARGO) build --release -p bench --bins
-	target/release/bench
+	$(CARGO) build --release -p bench
+	target/release/reprise-bench
 
 demo: fetch build ## show one registration from request to row, on a scratch platform
 	@$(REPRISE) demo --scratch
 
-generate: ## write again what is generated: deploy/, nats/nats-server.conf, snapshots
+generate: ## write again what is generated: nats/nats-server.conf and snapshots
 	REPRISE_GENERATE=1 $(CARGO) test $(SUITE) --lib --bins --tests generated
 
 fetch:

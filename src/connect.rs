@@ -1,9 +1,10 @@
 //! Where NATS and Postgres are, and as whom to come there: said on the command line, or known from the running `up`.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nats::{Bus, Options};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cli::{Servers, Sync};
 use crate::data::{Folder, Running};
@@ -11,6 +12,8 @@ use crate::data::{Folder, Running};
 /// The owner of the database, among the names of database roles.
 pub const OWNER: &str = "owner";
 
+/// Longer than a server that is starting takes.
+const SOON: Duration = Duration::from_secs(30);
 const NOTHING_RUNS: &str = "no `reprise up` is running on this data folder (--data)";
 
 /// Where the servers are.
@@ -128,6 +131,18 @@ impl Place {
         Bus::connect(&self.options(role)?)
             .await
             .with_context(|| format!("{role} cannot come to NATS at {}", shown(&self.nats_url)))
+    }
+
+    /// The same for what somebody waits for: a server that is not there is an error soon.
+    ///
+    /// # Errors
+    /// NATS does not know the role, or does not answer.
+    pub async fn bus_soon(&self, role: &str) -> Result<Bus> {
+        let connected = tokio::time::timeout(SOON, self.bus(role)).await;
+        connected.unwrap_or_else(|_| {
+            let (at, seconds) = (shown(&self.nats_url), SOON.as_secs());
+            bail!("NATS at {at} did not answer for {seconds} s\n  start it, or give another with NATS_URL")
+        })
     }
 
     /// The address of Postgres for a database role; it may still have to be taken on there.

@@ -20,7 +20,11 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("reprise: {error:#}");
+            let text = format!("{error:#}");
+            eprintln!("reprise: {text}");
+            if text.contains("No space left on device") {
+                eprintln!("  the disk is full: make room, or choose a folder on another one with --data");
+            }
             ExitCode::FAILURE
         }
     }

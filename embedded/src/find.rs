@@ -102,6 +102,6 @@ fn newest_first(folder: &Path, prefix: &str) -> Vec<PathBuf> {
             Some((number, entry.path().join("bin")))
         })
         .collect();
-    versions.sort_by(|a, b| b.0.cmp(&a.0));
+    versions.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     versions.into_iter().map(|(_, bin)| bin).collect()
 }

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgPool};
 use crate::pool::{GATEWAY, PROJECTOR, READER, VAULT};
 
 /// Held while schemas change, so that processes that start together do it one after the other.
-const LOCK: i64 = 0x7265_7072_6973_65;
+const LOCK: i64 = 0x0072_6570_7269_7365;
 
 /// Passwords with which the database roles may sign in; a role without one can only be taken on by the owner.
 #[derive(Clone, Default)]

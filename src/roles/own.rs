@@ -4,7 +4,7 @@
 use anyhow::Result;
 use gateway::{Health, Part, ops_router, serve_ops};
 use nats::Bus;
-use projections::Reads;
+use sqlx::PgPool;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -47,24 +47,24 @@ impl Process {
     ///
     /// # Errors
     /// The address is in use.
-    pub async fn probes(&self, own: &Own, bus: &Bus, reads: Option<Reads>) -> Result<()> {
+    pub async fn probes(&self, own: &Own, bus: &Bus, rows: Option<PgPool>) -> Result<()> {
         let Some(address) = own.ops.ops_listen else { return Ok(()) };
         let listener = listen(&address.to_string()).await?;
         let health = Health::default();
         let router = ops_router(self.observed.metrics.clone(), health.clone(), env!("CARGO_PKG_VERSION"));
-        tokio::spawn(look(health, bus.clone(), reads, self.stop.clone()));
+        tokio::spawn(look(health, bus.clone(), rows, self.stop.clone()));
         tokio::spawn(serve_ops(listener, router, self.stop.clone()));
         Ok(())
     }
 }
 
 /// Looks every second how the servers are.
-async fn look(health: Health, bus: Bus, reads: Option<Reads>, stop: CancellationToken) {
+async fn look(health: Health, bus: Bus, rows: Option<PgPool>, stop: CancellationToken) {
     let part = |well: bool, what: &str| if well { Part::ok() } else { Part::down(format!("{what} does not answer")) };
     while !stop.is_cancelled() {
         let mut parts = BTreeMap::from([("nats", part(bus.is_connected(), "NATS"))]);
-        if let Some(reads) = &reads {
-            let answer = tokio::time::timeout(Duration::from_secs(2), reads.position("user_page")).await;
+        if let Some(rows) = &rows {
+            let answer = tokio::time::timeout(Duration::from_secs(2), sqlx::query("select").execute(rows)).await;
             parts.insert("postgres", part(matches!(answer, Ok(Ok(_))), "Postgres"));
         }
         health.report(parts);

@@ -12,7 +12,7 @@ use crate::connect::Place;
 /// NATS or Postgres do not answer.
 pub async fn ls(servers: Servers, json: bool) -> Result<()> {
     let place = Place::of(&servers);
-    let bus = place.bus("projector").await?;
+    let bus = place.bus_soon("projector").await?;
     let pool = pool(&place.database(PROJECTOR)?, Some(PROJECTOR), 2).await?;
     let all = projections::ls(&pool, bus).await?;
     if json {
@@ -39,7 +39,7 @@ pub async fn ls(servers: Servers, json: bool) -> Result<()> {
 pub async fn rebuild(name: String, servers: Servers) -> Result<()> {
     crate::observe::begin("projection")?;
     let place = Place::of(&servers);
-    let bus = place.bus("projector").await?;
+    let bus = place.bus_soon("projector").await?;
     let pool = pool(&place.database(PROJECTOR)?, Some(PROJECTOR), 8).await?;
     let mut names: Vec<String> = name.split(',').map(str::to_owned).collect();
     if name == "all" {

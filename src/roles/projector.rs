@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use nats::Bus;
-use projections::{PROJECTOR, Reads, pool};
+use projections::{PROJECTOR, pool};
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Own;
@@ -16,17 +17,24 @@ use crate::roles::own::Process;
 pub async fn run(args: Own) -> Result<()> {
     let process = Process::begin("projector", &args)?;
     let Some(bus) = process.bus("projector").await? else { return Ok(()) };
-    let reads = Reads::connect(&process.place.database(PROJECTOR)?).await?;
-    process.probes(&args, &bus, Some(reads)).await?;
-    work(&process.place, bus, process.stop).await
+    let pool = connect(&process.place).await?;
+    process.probes(&args, &bus, Some(pool.clone())).await?;
+    work(pool, bus, process.stop).await
+}
+
+/// Where rows are written.
+///
+/// # Errors
+/// Nobody says where Postgres is.
+pub async fn connect(place: &Place) -> Result<PgPool> {
+    pool(&place.database(PROJECTOR)?, Some(PROJECTOR), 8).await
 }
 
 /// Turns events into rows until `stop`.
 ///
 /// # Errors
 /// NATS or Postgres refuse it.
-pub async fn work(place: &Place, bus: Bus, stop: CancellationToken) -> Result<()> {
-    let pool = pool(&place.database(PROJECTOR)?, Some(PROJECTOR), 8).await?;
+pub async fn work(pool: PgPool, bus: Bus, stop: CancellationToken) -> Result<()> {
     let worked = projections::run(pool, bus.clone(), stop).await;
     bus.flushed_close().await;
     worked

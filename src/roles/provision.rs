@@ -24,7 +24,7 @@ pub async fn run(args: cli::Provision) -> Result<()> {
 /// # Errors
 /// Something exists otherwise than planned, or NATS refuses.
 pub async fn make(place: &Place, replicas: usize) -> Result<Report> {
-    let bus = place.bus("provisioner").await?;
+    let bus = place.bus_soon("provisioner").await?;
     let report = provision(&bus, &Plan { replicas, ..Plan::default() }).await;
     bus.flushed_close().await;
     report

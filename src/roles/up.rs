@@ -296,7 +296,7 @@ async fn start_roles(
     let (at, until) = (place.clone(), stop.clone());
     roles.spawn(keep("projector", stop.clone(), move || {
         let (at, until) = (at.clone(), until.clone());
-        async move { projector::work(&at, at.bus("projector").await?, until).await }
+        async move { projector::work(projector::connect(&at).await?, at.bus("projector").await?, until).await }
     }));
     for context in [Service::Identity, Service::Profile, Service::Notification] {
         let (at, until, mail) = (place.clone(), stop.clone(), args.mail.clone());

@@ -28,7 +28,7 @@ pub async fn run(args: cli::Vault) -> Result<()> {
         both = connect(&process.place, &config) => both?,
         () = process.stop.cancelled() => return Ok(()),
     };
-    process.probes(&args.own, &bus, None).await?;
+    process.probes(&args.own, &bus, Some(pool.clone())).await?;
     work(pool, bus, config, process.stop).await
 }
 

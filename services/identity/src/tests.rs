@@ -24,12 +24,28 @@ fn some(text: &str) -> Option<Personal<String>> {
 
 fn register(username: Option<&str>, email: Option<&str>) -> Command {
     let (username, email) = (username.and_then(some), email.and_then(some));
-    Command::Register { username, email, name: None, credential: CREDENTIAL, roles: vec![], bootstrap: None, locale: None }
+    Command::Register {
+        username,
+        email,
+        name: None,
+        credential: CREDENTIAL,
+        roles: vec![],
+        bootstrap: None,
+        locale: None,
+    }
 }
 
 fn registered(username: Option<&str>, email: Option<&str>) -> Event {
     let (username, email) = (username.and_then(some), email.and_then(some));
-    Event::Registered { username, email, name: None, credential: CREDENTIAL, roles: vec![], bootstrap: None, locale: None }
+    Event::Registered {
+        username,
+        email,
+        name: None,
+        credential: CREDENTIAL,
+        roles: vec![],
+        bootstrap: None,
+        locale: None,
+    }
 }
 
 fn verification() -> Event {
@@ -49,7 +65,10 @@ fn registers_admin(bootstrap: Option<Uuid>) -> Command {
 
 #[test]
 fn registers_with_both_names() {
-    given::<User>([]).by(Caller::Unknown).when(register(Some("ada"), Some("ada@example.org"))).then([ada(), verification()]);
+    given::<User>([])
+        .by(Caller::Unknown)
+        .when(register(Some("ada"), Some("ada@example.org")))
+        .then([ada(), verification()]);
 }
 
 #[test]

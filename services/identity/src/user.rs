@@ -144,11 +144,9 @@ impl Decider for User {
         match (self, event) {
             (_, Event::Registered { username, email, bootstrap, .. }) => {
                 let secret = bootstrap.iter().map(|secret| Claim::take(BOOTSTRAP, secret.to_string()));
-                names(username, email, |kind, name| Claim::take(kind, name)).into_iter().chain(secret).collect()
+                names(username, email, Claim::take).into_iter().chain(secret).collect()
             }
-            (User::Present(account), Event::Erased {}) => {
-                names(&account.username, &account.email, |kind, name| Claim::release(kind, name))
-            }
+            (User::Present(account), Event::Erased {}) => names(&account.username, &account.email, Claim::release),
             _ => vec![],
         }
     }
@@ -225,7 +223,8 @@ struct New {
 
 fn register(new: New, meta: &Meta) -> Result<Vec<Event>, Rejection> {
     let New { username, email, name, credential, roles, bootstrap, locale } = new;
-    let text = |field: &Option<Personal<String>>| field.as_ref().and_then(Personal::open).map(|text| text.trim().to_owned());
+    let text =
+        |field: &Option<Personal<String>>| field.as_ref().and_then(Personal::open).map(|text| text.trim().to_owned());
     let (username, email, name) = (text(&username), text(&email), text(&name));
     if username.is_none() && email.is_none() {
         return Err(Rejection::Nameless);

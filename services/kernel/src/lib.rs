@@ -90,12 +90,15 @@ impl<E: Into<anyhow::Error>> From<E> for Fault {
     }
 }
 
+/// Makes an aggregate as it is before its first event.
+pub type Blank = fn() -> Box<dyn Aggregate>;
+
 /// Everything one context contributes. Reading `service()` of a context is reading its table of contents.
 pub struct Service {
     /// The context: second word of its subjects, first of its types.
     pub name: &'static str,
     /// Its aggregates by name: third word of the subject.
-    pub aggregates: Vec<(&'static str, fn() -> Box<dyn Aggregate>)>,
+    pub aggregates: Vec<(&'static str, Blank)>,
     /// Its reactions by name. The name is part of the ids of what they ask: never rename one.
     pub reactions: Vec<(&'static str, Reaction)>,
     /// Its workers by name.

@@ -10,6 +10,7 @@ use crate::handle::{candidates, is_handle, is_reserved};
 
 /// The state of a profile.
 #[derive(Default, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "nearly every profile in memory is present")]
 pub enum Profile {
     /// Nobody's yet.
     #[default]
@@ -94,7 +95,9 @@ impl Decider for Profile {
     fn decide(&self, command: Command, meta: &Meta) -> Result<Vec<Event>, Rejection> {
         meta.may_act_for(meta.subject).then_some(()).ok_or(Rejection::NotYours)?;
         match (self, command) {
-            (Profile::Missing, Command::Create { handle, display_name }) => Ok(vec![create(&handle, display_name, meta)]),
+            (Profile::Missing, Command::Create { handle, display_name }) => {
+                Ok(vec![create(&handle, display_name, meta)])
+            }
             (Profile::Present(_), Command::Create { .. }) | (Profile::Missing | Profile::Erased, Command::Erase {}) => {
                 Ok(vec![])
             }
@@ -131,7 +134,9 @@ const HANDLE: &str = "handle";
 impl Page {
     fn decide(&self, command: Command, meta: &Meta) -> Result<Vec<Event>, Rejection> {
         match command {
-            Command::Update { display_name, bio, location, website } => self.update(display_name, bio, location, website),
+            Command::Update { display_name, bio, location, website } => {
+                self.update(display_name, bio, location, website)
+            }
             Command::ChangeHandle { handle } => self.change_handle(handle, meta),
             Command::SetVisibility { visibility } if visibility == self.visibility => Ok(vec![]),
             Command::SetVisibility { visibility } => Ok(vec![Event::VisibilitySet { visibility }]),

@@ -50,7 +50,8 @@ fn a_taken_handle_gets_a_number() {
 
 #[test]
 fn the_last_resort_is_alone() {
-    let given = ["ada", "ada2", "ada3", "ada4", "ada5"].into_iter().fold(given::<Profile>([]), |g, h| g.taken("handle", h));
+    let given =
+        ["ada", "ada2", "ada3", "ada4", "ada5"].into_iter().fold(given::<Profile>([]), |g, h| g.taken("handle", h));
     given.when(create("ada")).then([created("ada-000000000001")]);
 }
 

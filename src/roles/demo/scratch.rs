@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::cli::Data;
 use crate::data::Folder;
+use crate::roles::probe;
 
 /// Stopped and removed when dropped.
 pub struct Platform {
@@ -40,7 +41,7 @@ impl Platform {
 
     async fn ready(&mut self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(90);
-        while Folder::at(&self.data().data).running().is_err() {
+        while !self.is_ready().await {
             if self.child.try_wait()?.is_some() || Instant::now() > deadline {
                 bail!(
                     "the platform of the demo does not start:\n{}",
@@ -50,6 +51,11 @@ impl Platform {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())
+    }
+
+    async fn is_ready(&self) -> bool {
+        let Ok(running) = Folder::at(&self.data().data).running() else { return false };
+        probe::run(format!("{}/readyz", running.url)).await.is_ok()
     }
 
     /// Its data folder.
