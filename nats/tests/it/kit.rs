@@ -27,7 +27,7 @@ impl Keys {
             let keys = keys.clone();
             async move {
                 let mut known = keys.0.lock().expect("no test panics while it holds this");
-                let of = |person: Uuid| (person, *known.entry(person).or_insert_with(|| Some(*two(person))));
+                let of = |person: Uuid| (person, *known.entry(person).or_insert_with(|| Some(key_of(person))));
                 Ok(persons.into_iter().map(of).collect())
             }
             .boxed()
@@ -40,8 +40,8 @@ impl Keys {
     }
 }
 
-fn two(person: Uuid) -> Box<[u8; 32]> {
-    let mut key = Box::new([1; 32]);
+fn key_of(person: Uuid) -> [u8; 32] {
+    let mut key = [1; 32];
     key[..16].copy_from_slice(person.as_bytes());
     key
 }
