@@ -15,9 +15,11 @@ mod verification;
 
 pub(crate) use account::{opened, soon};
 
+use crate::app::App;
 use crate::problem::Problem;
 use crate::table::{Route, delete, get, post, put};
 use axum::http::StatusCode;
+use std::time::Duration;
 use vault::Weakness;
 
 /// What identity answers.
@@ -39,6 +41,12 @@ pub(crate) fn routes() -> Vec<Route> {
         delete(&["/api/auth/sessions/{id}"], sessions::end, sessions::end_doc()),
         get(&["/.well-known/jwks.json"], token::keys, token::keys_doc()),
     ]
+}
+
+/// The vault for what needs a password hashed: it takes its turn, and the vault itself says when that would be too long.
+/// Shorter than a request may take at the edge.
+pub(crate) fn hashing(app: &App) -> vault::Client {
+    app.vault().clone().waiting(Duration::from_secs(30))
 }
 
 /// The password is not good enough, and why.

@@ -1,6 +1,6 @@
 //! `POST /api/auth/login`: a name and a password for tokens. Whatever is wrong, the answer is one and the same.
 
-use super::{account, slow};
+use super::{account, hashing, slow};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
@@ -31,7 +31,7 @@ pub(super) async fn login(State(app): State<App>, asked: Asked, Body(input): Bod
         agent: asked.agent().map(Into::into),
         address: Some(asked.address().to_string().into()),
     };
-    match app.vault().login(&question).await? {
+    match hashing(&app).login(&question).await? {
         SigningIn::SignedIn { tokens, roles } => {
             let user = account::of(&app, tokens.user, roles, Some(input.identifier.expose())).await?;
             Ok(Answer::ok(&SignedIn::new(user, &tokens)))

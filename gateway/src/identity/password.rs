@@ -1,6 +1,6 @@
 //! `PUT /api/auth/change-password`: whoever knows the old password chooses another. Every other session ends.
 
-use super::{same, slow, weak};
+use super::{hashing, same, slow, weak};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::auth::Actor;
@@ -35,7 +35,7 @@ pub(super) async fn change(
         current: input.current_password,
         new: input.new_password,
     };
-    match app.vault().change_password(&question).await? {
+    match hashing(&app).change_password(&question).await? {
         ChangingPassword::Changed => Ok(Answer::ok(&json!({ "message": "the new password counts from now on" }))),
         ChangingPassword::Wrong => {
             Err(Problem::field("password_wrong", "/current_password", "the current password is not right"))

@@ -1,7 +1,7 @@
 //! A forgotten password: a mail with a token, and a new password for the token. What is answered to the wish for a mail
 //! never tells whether there is such an account.
 
-use super::{same, slow, weak};
+use super::{hashing, same, slow, weak};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::extract::Body;
@@ -38,7 +38,7 @@ pub(super) fn reset_doc() -> Doc {
 /// `POST /api/auth/reset-password`
 pub(super) async fn reset(State(app): State<App>, Body(input): Body<PasswordReset>) -> Result<Answer, Problem> {
     same(&input.password, input.confirm_password.as_ref(), "/confirm_password")?;
-    match app.vault().reset_password(&ResetPassword { token: input.token, new: input.password }).await? {
+    match hashing(&app).reset_password(&ResetPassword { token: input.token, new: input.password }).await? {
         ResettingPassword::Changed { .. } => {
             Ok(Answer::ok(&json!({ "message": "the new password counts from now on, sign in with it" })))
         }

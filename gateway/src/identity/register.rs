@@ -2,7 +2,7 @@
 //! names the credential that the vault made of it, and everything is derived from the command's id: a repetition under
 //! the same `Idempotency-Key` finds the same account and gets the same tokens.
 
-use super::{names, same, slow, weak};
+use super::{hashing, names, same, slow, weak};
 use crate::answer::Answer;
 use crate::app::{Accepted, App, Who};
 use crate::asked::Asked;
@@ -117,7 +117,7 @@ async fn open(
 
 /// The vault takes the password, or says why not.
 async fn admit(app: &App, question: Register) -> Result<(), Problem> {
-    match app.vault().register(&question).await? {
+    match hashing(app).register(&question).await? {
         Registering::Registered => Ok(()),
         Registering::Weak { reasons } => Err(weak("/password", &reasons)),
         Registering::Mismatch => {

@@ -88,7 +88,7 @@ pub(super) async fn changed(
     let shown = sent(request).await?;
     let token = shown.token.clone().unwrap_or_else(|| "".into());
     let new = shown.password.clone().unwrap_or_else(|| "".into());
-    match app.vault().reset_password(&ResetPassword { token, new }).await? {
+    match crate::identity::hashing(&app).reset_password(&ResetPassword { token, new }).await? {
         ResettingPassword::Changed { .. } => {
             Ok(done("Done", "The new password counts from now on. You are signed out everywhere; sign in with it."))
         }
