@@ -4,6 +4,7 @@
 mod generation;
 mod live;
 mod log;
+mod member;
 mod migrate;
 pub mod operations;
 mod pool;
