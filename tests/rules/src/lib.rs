@@ -13,7 +13,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("cloudevents-sdk", &["gateway"]),
     ("sqlx", &["vault", "projections", "reprise", "bench"]),
     ("lettre", &["notification"]),
-    ("argon2", &["vault"]),
+    ("argon2", &["vault", "bench"]),
     ("bcrypt", &["vault"]),
 ];
 
