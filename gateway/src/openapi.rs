@@ -127,9 +127,8 @@ impl Doc {
     }
 
     /// It takes `If-Match`.
-    pub(crate) fn if_match(self, required: bool) -> Self {
-        let with = self.header(if required { "IfMatchRequired" } else { "IfMatch" }).refuses(&[412]);
-        if required { with.refuses(&[428]) } else { with }
+    pub(crate) fn if_match(self) -> Self {
+        self.header("IfMatch").refuses(&[412])
     }
 
     /// It reads what projections remember: it can wait for them, and say that nothing changed.

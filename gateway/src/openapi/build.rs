@@ -129,7 +129,6 @@ fn parameters() -> Value {
             json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" })),
         "Prefer": header("Prefer", false, "`wait=N` (seconds), `respond-async`, `return=representation` (RFC 7240)", text()),
         "IfMatch": header("If-Match", false, "The `ETag` that the caller saw; another version is refused with 412", text()),
-        "IfMatchRequired": header("If-Match", true, "The `ETag` that the caller saw; another version is refused with 412", text()),
         "IfNoneMatch": header("If-None-Match", false, "The `ETag` that the caller has; the same version is answered with 304", text()),
         "ConsistencyToken": header("Consistency-Token", false,
             "From the answer to a command: the answer to this shows at least that change", text()),

@@ -51,7 +51,7 @@ fn commands() -> super::Doc {
         .text("In structured mode (`application/cloudevents+json`) or binary mode (`ce-` headers, `data` as the body). `subject` is what is asked; source and id together make the command idempotent.")
         .access(Access::Person)
         .command()
-        .if_match(false)
+        .if_match()
         .refuses(&[413, 415])
         .answers_with(200, "Operation", "Decided", super::DONE);
     let structured = json!({ "schema": reference("schemas", "CloudEvent"), "example": event });

@@ -38,7 +38,7 @@ fn change(id: &'static str, summary: &'static str) -> Doc {
         .access(Access::Person)
         .body("ProfileChange", json!({ "display_name": "Ada Lovelace", "website": "https://ada.example" }))
         .command()
-        .if_match(false)
+        .if_match()
         .answers_with(200, "ProfileChanged", "Changed, or as it was already", DONE)
 }
 
@@ -148,7 +148,7 @@ pub(super) fn handle_doc() -> Doc {
         .access(Access::Person)
         .body("HandleChange", json!({ "handle": "ada-l" }))
         .command()
-        .if_match(false)
+        .if_match()
         .answers_with(200, "HandleChanged", "It is this person's now", DONE)
 }
 
@@ -170,7 +170,7 @@ pub(super) fn visibility_doc() -> Doc {
         .access(Access::Person)
         .body("VisibilityChange", json!({ "visibility": "unlisted" }))
         .command()
-        .if_match(false)
+        .if_match()
         .answers_with(200, "VisibilityChanged", "So it is", DONE)
 }
 

@@ -70,7 +70,7 @@ fn change(id: &'static str, summary: &'static str) -> Doc {
         .access(Access::Person)
         .body("PreferencesChange", json!({ "theme": "dark", "autoplay": false, "volume": 70 }))
         .command()
-        .if_match(false)
+        .if_match()
         .answers_with(200, "PreferencesChanged", "So it is; `preferences` is what was given", DONE)
 }
 

@@ -24,13 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn doc() -> Doc {
     describe("change_user", "users", "Change an account")
-        .text("`roles` is all that the account shall have; `status` suspends or reactivates it. Several changes are made one after \
+        .text("`roles` is all that the account shall have, and needs `If-Match`; `status` suspends or reactivates it. Several changes are made one after \
             the other; the first that is refused stops the rest.")
         .access(Access::Admin)
         .id_of("id", "The person")
         .body("UserChange", json!({ "roles": ["moderator"], "status": "active" }))
         .command()
-        .if_match(true)
+        .if_match()
+        .refuses(&[428])
         .answers_with(200, "User", "The account as it is now", DONE)
 }
 
@@ -42,7 +43,11 @@ pub(super) async fn change(
     asked: Asked,
     Body(input): Body<UserChange>,
 ) -> Result<Answer, Problem> {
-    let seen = asked.require_if_match()?;
+    // a list of roles replaces what another admin may just have given; a status or a name says all there is to say
+    let seen = match &input.roles {
+        Some(_) => asked.require_if_match()?,
+        None => asked.if_match()?.unwrap_or(IfMatch::Any),
+    };
     if input.display_name.is_none() && input.roles.is_none() && input.status.is_none() {
         return Err(Problem::invalid("nothing_to_change", "give at least one of display_name, roles and status"));
     }

@@ -17,7 +17,7 @@ pub(super) fn doc() -> Doc {
         .access(Access::Admin)
         .id_of("id", "The person")
         .command()
-        .if_match(false)
+        .if_match()
         .answers_with(204, "", "The person is forgotten", DONE)
 }
 

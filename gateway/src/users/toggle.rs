@@ -29,7 +29,7 @@ pub(super) fn doc() -> Doc {
         .id_of("id", "The person")
         .reads()
         .command()
-        .if_match(false)
+        .if_match()
         .answers_with(200, "User", "The account as it is now", DONE)
 }
 
