@@ -11,6 +11,7 @@ use crate::crypto::{self, Key, mac};
 use crate::hash::Busy;
 use crate::outbox::{self, Cause, any_command};
 use crate::sessions::{Beginning, Which, roles};
+use crate::turns::Turns;
 use crate::vault::{Origin, Vault};
 use crate::{Secret, Weakness, names, persons};
 
@@ -23,9 +24,22 @@ struct Account {
 }
 
 impl Vault {
-    /// Makes the credential and the key of a person.
+    /// Makes the credential and the key of a person. Those who repeat it meanwhile wait, and are told the same.
     pub async fn register(&self, question: Register) -> anyhow::Result<Registering> {
-        if let Some(known) = self.registered(&question).await? {
+        let turn = self.turns.of(question.credential);
+        let mut known = turn.lock().await;
+        if Turns::is_right(&known, &question.password) {
+            return Ok(Registering::Registered);
+        }
+        let answer = self.register_alone(&question).await?;
+        if answer == Registering::Registered {
+            *known = Some(question.password);
+        }
+        Ok(answer)
+    }
+
+    async fn register_alone(&self, question: &Register) -> anyhow::Result<Registering> {
+        if let Some(known) = self.registered(question).await? {
             return Ok(known);
         }
         let logins: Vec<String> = question.logins.iter().map(|name| names::normal(name.expose())).collect();
@@ -37,12 +51,12 @@ impl Vault {
             Ok(hash) => hash?,
             Err(Busy { retry_after }) => return Ok(Registering::Slow { retry_after }),
         };
-        if self.insert(&question, &logins, &hash).await? {
+        if self.insert(question, &logins, &hash).await? {
             nats::crash::point("vault.registered");
             return Ok(Registering::Registered);
         }
         // somebody asked the same at the same time, or the person was erased
-        Ok(self.registered(&question).await?.unwrap_or(Registering::Mismatch))
+        Ok(self.registered(question).await?.unwrap_or(Registering::Mismatch))
     }
 
     /// What to answer when there is an account already: whether this is its password.
@@ -165,7 +179,7 @@ impl Vault {
     async fn open_session(&self, account: Account, origin: Origin) -> anyhow::Result<SigningIn> {
         let Some(wrapped) = &account.wrapped else { return Ok(SigningIn::Refused) };
         let key = persons::unwrap(&self.keys.kek, account.person, wrapped)?;
-        let (id, person, cause) = (crypto::random_id(), account.person, Cause::by(account.person));
+        let (id, person, cause) = (crypto::timed_id(self.config.now()), account.person, Cause::by(account.person));
         let new = self.prepare(Beginning { id, person, method: Method::Password, origin, cause }).await?;
         let Some(new) = new else { return Ok(SigningIn::Refused) };
         let mut tx = self.pool.begin().await?;

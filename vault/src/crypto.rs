@@ -5,6 +5,7 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use anyhow::{Context, bail};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use chrono::{DateTime, Utc};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -153,9 +154,9 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// An id that nobody can guess.
-pub(crate) fn random_id() -> Uuid {
-    uuid::Builder::from_random_bytes(random()).into_uuid()
+/// An id that says when it was made: gateways tell by it whether a session began before or after a change of rights.
+pub(crate) fn timed_id(now: DateTime<Utc>) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(now.timestamp_millis().unsigned_abs(), &random()).into_uuid()
 }
 
 #[cfg(test)]

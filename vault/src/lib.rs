@@ -21,6 +21,7 @@ mod sessions;
 mod signing;
 mod throttle;
 mod tokens;
+mod turns;
 mod vault;
 
 pub use client::{Client, Unanswered};

@@ -17,6 +17,7 @@ use crate::crypto::{self, Key, Keys};
 use crate::hash::Hasher;
 use crate::signing::Signer;
 use crate::throttle::Throttle;
+use crate::turns::Turns;
 use crate::{Config, Secret, names, persons};
 
 /// What every verb works with.
@@ -27,6 +28,7 @@ pub(crate) struct Vault {
     pub hasher: Hasher,
     pub throttle: Throttle,
     pub signer: Signer,
+    pub turns: Turns,
     /// Seals what is said to the log; looks keys up here instead of asking.
     pub keyring: Keyring,
     /// There is something new in the outbox.
@@ -47,6 +49,7 @@ impl Vault {
             keyring: persons::keyring(pool.clone(), &config.master),
             hasher: Hasher::new(&config)?,
             throttle: Throttle::new(config.throttle),
+            turns: Turns::default(),
             said: Notify::new(),
             followed: AtomicI64::new(0),
             pool,
