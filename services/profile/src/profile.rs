@@ -54,7 +54,7 @@ pub enum Rejection {
     Control(&'static str),
     #[error("a website begins with https:// or http://")]
     BadWebsite,
-    #[error("a preference has a name of 1 to 50 characters and a text of at most 200")]
+    #[error("a preference has a name of 1 to 50 characters without $, and a text of at most 200")]
     BadPreference,
     #[error("at most 50 preferences are kept")]
     TooManyPreferences,
@@ -170,7 +170,8 @@ impl Page {
     fn update_preferences(&self, wishes: BTreeMap<String, Option<Preference>>) -> Result<Vec<Event>, Rejection> {
         let good = |(name, value): (&String, &Option<Preference>)| {
             let short = !matches!(value, Some(Preference::Text(text)) if text.chars().count() > 200);
-            (1..=50).contains(&name.chars().count()) && !name.chars().any(char::is_control) && short
+            // a name with `$` could be taken for the wire's own marks of personal fields
+            (1..=50).contains(&name.chars().count()) && !name.contains(|c: char| c.is_control() || c == '$') && short
         };
         wishes.iter().all(good).then_some(()).ok_or(Rejection::BadPreference)?;
         let preferences: BTreeMap<_, _> =

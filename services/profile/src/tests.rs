@@ -136,7 +136,9 @@ fn preferences_keep_only_what_changes() {
     given::<Profile>([created("ada"), first.clone()]).when(ask(&[dark, mails])).then([then]);
     let removed = Event::PreferencesUpdated { preferences: preferences(&[("theme", None)]) };
     given::<Profile>([created("ada"), first]).when(ask(&[("theme", None)])).then([removed]);
-    given::<Profile>([created("ada")]).when(ask(&[("", None)])).rejected(Rejection::BadPreference);
+    for bad in ["", "$personal", "$sealed", "a\nb"] {
+        given::<Profile>([created("ada")]).when(ask(&[(bad, None)])).rejected(Rejection::BadPreference);
+    }
 }
 
 #[test]
