@@ -3,7 +3,7 @@
 use anyhow::Result;
 use nats::{Bus, Keyring};
 use notification::{Address, AddressOf, Mailer};
-use projections::{GATEWAY, Reads, user_page};
+use projections::{GATEWAY, Reads, profile_page, user_page};
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -94,5 +94,7 @@ async fn look_up(reads: &Reads, keyring: &Keyring, person: Uuid) -> Result<Addre
     let Some(user) = user_page::get(reads, person).await? else { return Ok(Address::NotYet) };
     let Some(sealed) = user.email_sealed else { return Ok(Address::Nowhere) };
     let opened = keyring.open_text(&[sealed]).await?.pop().flatten();
-    Ok(opened.map_or(Address::Nowhere, |email| Address::Known { email, name: user.username }))
+    let Some(email) = opened else { return Ok(Address::Nowhere) };
+    let handle = profile_page::get(reads, person).await?.map(|page| page.handle);
+    Ok(Address::Known { email, name: user.username, handle })
 }

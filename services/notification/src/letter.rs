@@ -101,11 +101,11 @@ pub(crate) fn reset(site: &str, token: &str, expires: DateTime<Utc>) -> Letter {
 }
 
 /// The person has a profile.
-pub(crate) fn welcome(site: &str, handle: &str, name: Option<String>) -> Letter {
+pub(crate) fn welcome(site: &str, handle: &str) -> Letter {
     Letter {
         kind: "welcome",
         subject: "Welcome to Reprise",
-        name,
+        name: None,
         paragraphs: vec!["your account is ready, and so is your page.".into()],
         link: Some(Link { label: "Your page", url: format!("{site}/u/{handle}") }),
         footer: footer(site),

@@ -9,10 +9,11 @@ pub use mailer::{Mailer, Undelivered};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::identity::{session, user};
-use events::{Event, Message, Personal, profile};
+use events::{Event, Message};
 use kernel::{Done, Fault, Service, Worker};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 use vault::api::{MintToken, Purpose};
 
@@ -25,6 +26,8 @@ pub enum Address {
         email: String,
         /// What to call them.
         name: Option<String>,
+        /// Where their page is, once they have one.
+        handle: Option<String>,
     },
     /// They gave none, or are forgotten: there is nobody to write to.
     Nowhere,
@@ -40,6 +43,9 @@ pub type Mint = Arc<dyn Fn(MintToken) -> Pin<Box<dyn Future<Output = anyhow::Res
 
 /// After this time nobody is waited for any more: whoever is unknown by then is gone.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+/// Pages follow events within milliseconds: that long they are looked at again before the event has to come again.
+const LOOKS: u32 = 50;
+const BETWEEN: Duration = Duration::from_millis(20);
 
 /// What notification contributes.
 pub fn service(mailer: Mailer, mint: Mint, address_of: AddressOf) -> Service {
@@ -69,7 +75,7 @@ struct Post {
 enum Occasion {
     Verify { until: DateTime<Utc> },
     Reset { until: DateTime<Utc> },
-    Welcome { handle: String, name: Option<String> },
+    Welcome,
     PasswordChanged,
     SessionStolen,
 }
@@ -77,13 +83,13 @@ enum Occasion {
 impl Post {
     async fn deliver(&self, event: &Message<Event>) -> Done {
         let Some((person, occasion)) = occasion(event, Utc::now()) else { return Ok(vec![]) };
-        let (email, name) = match (self.address_of)(person).await? {
-            Address::Known { email, name } => (email, name.and_then(greetable)),
+        let (email, name, handle) = match self.recipient(person, &occasion).await? {
+            Address::Known { email, name, handle } => (email, name.and_then(greetable), handle),
             Address::Nowhere => return Ok(vec![]),
             Address::NotYet if Utc::now() - event.time > PATIENCE => return Ok(vec![]),
             Address::NotYet => return Err(Fault::Retry(anyhow::anyhow!("the person is not known here yet"))),
         };
-        let letter = self.write(event, person, occasion).await?;
+        let letter = self.write(event, person, occasion, handle.as_deref().unwrap_or_default()).await?;
         let sent = self.mailer.send(event.id, event.time, &email, name.as_deref(), &letter).await;
         match sent {
             Ok(()) => {
@@ -96,7 +102,26 @@ impl Post {
         }
     }
 
-    async fn write(&self, event: &Message<Event>, person: Uuid, occasion: Occasion) -> anyhow::Result<Letter> {
+    /// Where to write to. A welcome names the person's page, so it waits for that too.
+    async fn recipient(&self, person: Uuid, occasion: &Occasion) -> anyhow::Result<Address> {
+        for _ in 0..LOOKS {
+            match (self.address_of)(person).await? {
+                Address::NotYet => {}
+                Address::Known { handle: None, .. } if matches!(occasion, Occasion::Welcome) => {}
+                known => return Ok(known),
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+        Ok(Address::NotYet)
+    }
+
+    async fn write(
+        &self,
+        event: &Message<Event>,
+        person: Uuid,
+        occasion: Occasion,
+        handle: &str,
+    ) -> anyhow::Result<Letter> {
         let site = self.mailer.site();
         Ok(match occasion {
             Occasion::Verify { until } => {
@@ -105,7 +130,7 @@ impl Post {
             Occasion::Reset { until } => {
                 letter::reset(site, &self.token(event, person, Purpose::Reset, until).await?, until)
             }
-            Occasion::Welcome { handle, name } => letter::welcome(site, &handle, name),
+            Occasion::Welcome => letter::welcome(site, handle),
             Occasion::PasswordChanged => letter::password_changed(site, event.time),
             Occasion::SessionStolen => letter::session_stolen(site, event.time),
         })
@@ -141,10 +166,7 @@ fn occasion(event: &Message<Event>, now: DateTime<Utc>) -> Option<(Uuid, Occasio
         }
         Event::User(user::Event::PasswordChanged { .. }) => (event.subject, Occasion::PasswordChanged),
         Event::Session(session::Event::ReuseDetected { user }) => (*user, Occasion::SessionStolen),
-        Event::Profile(profile::Event::Created { handle, display_name }) => {
-            let name = display_name.as_ref().and_then(Personal::open).cloned().and_then(greetable);
-            (event.subject, Occasion::Welcome { handle: handle.clone(), name })
-        }
+        Event::User(user::Event::Registered { .. }) => (event.subject, Occasion::Welcome),
         _ => return None,
     })
 }

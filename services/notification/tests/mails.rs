@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::identity::{session, user};
-use events::{AuthType, Event, Message, Personal, Source, Spec, profile};
+use events::{AuthType, Event, Message, Personal, Source, Spec};
 use kernel::{Done, Fault};
 use notification::{Address, AddressOf, Mailer, Mint, service};
 use std::fs;
@@ -35,6 +35,19 @@ fn event(body: impl Into<Event>) -> Message<Event> {
     }
 }
 
+fn registered() -> user::Event {
+    let (username, credential) = (Some(Personal::new("ada".to_owned())), Uuid::from_u128(5));
+    user::Event::Registered {
+        username,
+        email: None,
+        name: None,
+        credential,
+        roles: vec![],
+        bootstrap: None,
+        locale: None,
+    }
+}
+
 fn soon() -> DateTime<Utc> {
     Utc::now() + TimeDelta::hours(1)
 }
@@ -46,8 +59,12 @@ fn lives_at(address: Address) -> AddressOf {
     })
 }
 
+fn known(email: &str, name: &str) -> AddressOf {
+    lives_at(Address::Known { email: email.into(), name: Some(name.into()), handle: Some("ada".into()) })
+}
+
 fn ada() -> AddressOf {
-    lives_at(Address::Known { email: "ada@example.org".into(), name: Some("Ada <b> Lovelace".into()) })
+    known("ada@example.org", "Ada <b> Lovelace")
 }
 
 fn mint() -> Mint {
@@ -94,11 +111,7 @@ async fn every_occasion_has_its_mail() {
         (user::Event::PasswordResetRequested { expires_at: soon() }.into(), "Set a new password"),
         (user::Event::PasswordChanged { how: user::PasswordChange::Known }.into(), "Your password was changed"),
         (session::Event::ReuseDetected { user: Uuid::from_u128(7) }.into(), "We signed one of your devices out"),
-        (
-            profile::Event::Created { handle: "ada".into(), display_name: Some(Personal::new("Ada".to_owned())) }
-                .into(),
-            "Welcome to Reprise",
-        ),
+        (registered().into(), "Welcome to Reprise"),
     ];
     for (body, subject) in occasions {
         let folder = tempfile::tempdir().expect("a folder");
@@ -131,7 +144,7 @@ async fn no_name_or_address_can_add_a_header() {
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let mailer = Mailer::folder(folder.path(), None, SITE).expect("a mailer");
-        let address = lives_at(Address::Known { email: email.into(), name: Some(name.into()) });
+        let address = known(email, name);
         let done =
             work(mailer, address, &event(user::Event::PasswordChanged { how: user::PasswordChange::Reset })).await;
         match done {

@@ -22,6 +22,8 @@ async fn mails_and_passwords() {
 async fn welcome(platform: &Platform) {
     let person = platform.somebody_with_profile().await;
     platform.mail(&person.email, "token=").await;
+    let welcome = platform.mail(&person.email, "Welcome to Reprise").await;
+    assert!(welcome.text.contains("/u/"), "it leads to the page: {}", welcome.text);
     platform.settle().await;
     let all = platform.mails(&person.email, "");
     assert_eq!(all.iter().filter(|mail| mail.text.contains("token=")).count(), 1, "one proof: {all:?}");
