@@ -26,8 +26,8 @@ exec >/dev/null
   trap '' TERM
   kill "-$signal" "$child"
   n=0
-  while kill -0 "$child" && [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done
-  [ $n -lt 100 ] || kill -KILL "$child"
+  while kill -0 "$child" && [ $n -lt 200 ]; do n=$((n + 1)); sleep 0.05; done
+  [ $n -lt 200 ] || kill -KILL "$child"
   [ -n "$word" ] || [ -z "$scratch" ] || { sleep 0.3; rm -rf "$scratch"; }
 ) 2>/dev/null 3<&3 &
 watch=$!
@@ -35,6 +35,7 @@ exec 3<&-
 wait "$child"
 code=$?
 kill "$watch" 2>/dev/null
+wait "$watch" 2>/dev/null
 exit $code
 "#;
 

@@ -78,9 +78,9 @@ struct Servers {
 }
 
 async fn start_servers(args: &cli::Up, folder: &Folder) -> Result<(Servers, Place)> {
-    let (nats, postgres) = tokio::try_join!(start_nats(args, folder), start_postgres(args, folder))?;
-    let (nats_url, seeds, nats) = nats;
-    let (databases, postgres) = postgres;
+    // both to their end, also when one fails: the other is then stopped in order before we say so
+    let (nats, postgres) = tokio::join!(start_nats(args, folder), start_postgres(args, folder));
+    let ((nats_url, seeds, nats), (databases, postgres)) = (nats?, postgres?);
     let elsewhere =
         |server: &embedded::Postgres| (!server.home().starts_with(folder.path(""))).then(|| server.home().to_owned());
     let auditor = match &seeds {
