@@ -121,8 +121,8 @@ fn tools_see_it(platform: &Platform) {
 }
 
 /// What is missing or in the way is named, with what to do.
-#[test]
-fn what_is_missing_is_named() {
+#[tokio::test]
+async fn what_is_missing_is_named() {
     let place = folder();
     let listen = format!("127.0.0.1:{}", free_port());
     let mut command = up(place.path(), &listen, "interval");
@@ -140,7 +140,7 @@ fn what_is_missing_is_named() {
     let mut command = up(std::path::Path::new("/proc/nowhere"), "127.0.0.1:1", "interval");
     command.env_remove("REPRISE_DATA");
     fails_saying(command, &["/proc/nowhere", "--data"]);
-    assert!(working_in(place.path()).is_empty());
+    nobody_works_in(place.path()).await;
 }
 
 /// A stop under load: whoever had been let in gets an answer, and it ends in time.

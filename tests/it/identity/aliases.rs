@@ -47,6 +47,23 @@ async fn video_portal(platform: &Platform) {
     platform.put(&format!("{own}/preferences")).by(&person).json(preferences.clone()).send().await.expect(200);
     let answer = platform.post("/api/auth/logout").by(&person).json(json!({})).send().await;
     assert!(answer.status < 300, "{answer:?}");
+    video_portal_admins(platform, &person).await;
+}
+
+/// What S1's admins do, with what their clients send: no `If-Match`.
+async fn video_portal_admins(platform: &Platform, person: &Person) {
+    let admin = platform.admin().await;
+    let path = format!("/api/users/{}", person.id);
+    platform.settle().await;
+    let all = platform.get("/api/users").by(&admin).send().await.expect(200);
+    assert!(all.body["users"].as_array().is_some_and(|users| users.len() > 1), "{all:?}");
+    let change = platform.put(&path).by(&admin).json(json!({ "name": "Renamed" })).send().await.expect(200);
+    let profile = platform.get(&format!("{path}/profile")).by(&admin).after(&change).send().await.expect(200);
+    assert_eq!(profile.body["name"], "Renamed");
+    let toggled = platform.post(&format!("{path}/toggle-status")).by(&admin).send().await.expect(200);
+    assert_eq!(toggled.body["status"], "suspended");
+    let answer = platform.delete(&path).by(&admin).send().await;
+    assert!([200, 204].contains(&answer.status), "{answer:?}");
 }
 
 /// S3: only a username and a password, under `/api/v1`.
