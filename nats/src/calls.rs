@@ -125,7 +125,8 @@ fn deliver(waiting: &Waiting, prefix: &str, message: Message) {
     match map.remove(&token) {
         Some(Waiter::One(sender)) => drop(sender.send(message)),
         Some(Waiter::Many(sender)) => {
-            if sender.send(message).is_ok() {
+            let listening = sender.send(message).is_ok();
+            if listening {
                 map.insert(token, Waiter::Many(sender));
             }
         }

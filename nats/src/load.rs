@@ -149,7 +149,7 @@ impl Loader {
         {
             return Ok(kept);
         }
-        let loaded = Arc::new(Mutex::new(self.from_log(of, make, at_least).await?));
+        let loaded = Arc::new(Mutex::new(self.replay(of, make, at_least).await?));
         self.kept.insert(of, loaded.clone());
         Ok(loaded)
     }
@@ -159,7 +159,7 @@ impl Loader {
         self.kept.remove(&of);
     }
 
-    async fn from_log(&self, of: Of, make: Make, at_least: u64) -> Result<Loaded> {
+    async fn replay(&self, of: Of, make: Make, at_least: u64) -> Result<Loaded> {
         let (calls, subject) = (&self.bus.0.calls, of.events());
         let kept = of.snapshot();
         let (first, snapshot) = tokio::join!(

@@ -123,7 +123,7 @@ async fn one_by_one(address: SocketAddr, people: &[Person], count: usize) -> Res
 async fn lengthen(address: SocketAddr, people: &[Person], count: usize) -> Result<()> {
     let begin = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
-    for person in people.to_vec() {
+    for person in people.iter().cloned() {
         tasks.spawn(async move { one_by_one(address, &[person], count).await });
     }
     while let Some(done) = tasks.join_next().await {
