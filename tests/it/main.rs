@@ -4,6 +4,7 @@
 mod commands;
 mod erasure;
 mod faults;
+mod gateways;
 mod identity;
 mod input;
 mod limits;
