@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use embedded::{Nats, Postgres};
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,6 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A log that has taken nothing for this long does not get better by itself.
+const REFUSING: Duration = Duration::from_secs(8);
+/// With less room than this, starting anew would not help, in bytes.
+const ROOM: usize = 8 << 20;
 /// What ran this long was well: the next failure is a first one.
 const WELL: Duration = Duration::from_secs(60);
 
@@ -64,6 +69,10 @@ pub trait Server: Send + 'static {
     const NAME: &'static str;
     /// Whether its process is there.
     fn is_running(&mut self) -> bool;
+    /// Whether it is of any use: some go on refusing what they could do again, until they are started anew.
+    fn is_well(&self) -> bool {
+        true
+    }
     /// Brings it back on the same port and data.
     ///
     /// # Errors
@@ -78,7 +87,12 @@ impl Server for Nats {
     fn is_running(&mut self) -> bool {
         Nats::is_running(self)
     }
+    fn is_well(&self) -> bool {
+        let refusing = nats::refusing().is_some_and(|time| time > REFUSING);
+        !refusing || !has_room(self.dir())
+    }
     fn restart(&mut self) -> Result<()> {
+        nats::forget_refusals();
         Nats::restart(self)
     }
     fn stop(&mut self) {
@@ -99,6 +113,14 @@ impl Server for Postgres {
     }
 }
 
+/// Whether a file of some size fits into the folder.
+fn has_room(folder: &Path) -> bool {
+    let file = folder.join("room");
+    let fits = std::fs::write(&file, vec![0; ROOM]).is_ok();
+    let _ = std::fs::remove_file(&file);
+    fits
+}
+
 /// A server that is looked after by a thread of its own; dropped, it is stopped.
 pub struct Kept {
     // never used: that it goes away is the message
@@ -113,11 +135,11 @@ impl Kept {
         let thread = std::thread::spawn(move || {
             let mut pause = FIRST_PAUSE;
             while gone.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                if server.is_running() {
+                if server.is_running() && server.is_well() {
                     pause = FIRST_PAUSE;
                     continue;
                 }
-                tracing::error!(server = S::NAME, "a server died and starts again");
+                tracing::error!(server = S::NAME, "a server died, or refuses everything, and starts again");
                 metrics::counter!("reprise_server_restarts_total", "server" => S::NAME).increment(1);
                 if let Err(error) = server.restart() {
                     pause = (pause * 2).min(LONGEST_PAUSE);

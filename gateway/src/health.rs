@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const OLD: Duration = Duration::from_secs(10);
 /// Pages are fresh that show everything older than this.
 const FRESH: Duration = Duration::from_secs(5);
+/// A log that takes nothing for longer than this takes no commands.
+const REFUSING: Duration = Duration::from_secs(2);
 /// Signing keys are read anew this often, so that the next one is known before it is used.
 const KEYS: Duration = Duration::from_secs(60);
 
@@ -151,7 +153,8 @@ async fn look(app: &App, tails: &mut Tails) -> BTreeMap<&'static str, Part> {
     );
     match tail {
         Ok(tail) => {
-            parts.insert("nats", Part::ok());
+            let refused = nats::refusing().is_some_and(|time| time > REFUSING);
+            parts.insert("nats", Part::when(!refused, "nothing can be written to the log"));
             tails.note(tail);
         }
         Err(why) => {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::calls::{Calls, Unanswered};
+use crate::refusing;
 
 /// How long a stored message may take to be acknowledged before nobody knows.
 const WAIT: Duration = Duration::from_secs(5);
@@ -94,10 +95,12 @@ pub(crate) struct Trouble {
 
 /// Stores one message, or several all together.
 pub(crate) async fn put(calls: &Calls, stream: &str, notes: &[Note]) -> Put {
-    match notes {
+    let put = match notes {
         [one] => answer(calls.ask(&one.subject, Some(one.headers(stream)), one.payload.clone(), WAIT).await),
         several => batch(calls, stream, several).await,
-    }
+    };
+    refusing::note(&put);
+    put
 }
 
 /// All in one round trip: only the last message is answered, and its answer is for all.
