@@ -78,7 +78,7 @@ async fn never_silently_stale(roles: &mut Roles, person: &Person) {
     let answer = at(roles, 0, Method::PUT, "/api/profile").by(person).json(change).send().await.expect(200);
     let start = Instant::now();
     let read = at(roles, 1, Method::GET, "/api/profile").by(person).after(&answer).send().await;
-    let read = read.problem(503, "not_yet_visible");
+    let read = read.problem(503, "projection_behind");
     assert!(read.header("retry-after").is_some(), "{read:?}");
     assert!(start.elapsed() < Duration::from_secs(10), "it waits, but not for ever: {:?}", start.elapsed());
     let old = at(roles, 1, Method::GET, "/api/profile").by(person).send().await.expect(200);

@@ -4,10 +4,12 @@ use crate::support::load::Load;
 use crate::support::person::PASSWORD;
 use crate::support::platform::{folder, reprise, up};
 use crate::support::process::{Running, descendants, free_port, processes, working_in};
-use crate::support::{Person, Platform, Setup, eventually};
+use crate::support::{Person, Platform, Setup, eventually, patiently};
 use rustix::process::Signal;
 use serde_json::json;
 use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Stopped, started, killed, started: what was promised stays, and nothing is left over.
@@ -68,7 +70,7 @@ async fn none_is_left(children: &[u32]) {
 }
 
 /// Runs to the end; gives the exit code and everything that was said.
-fn said(mut command: std::process::Command) -> (Option<i32>, String) {
+fn said(mut command: Command) -> (Option<i32>, String) {
     let place = folder();
     let mut running = Running::start(&mut command, place.path().join("out"));
     let ended = running.ended(Duration::from_secs(60));
@@ -78,7 +80,7 @@ fn said(mut command: std::process::Command) -> (Option<i32>, String) {
 }
 
 #[track_caller]
-fn fails_saying(command: std::process::Command, words: &[&str]) {
+fn fails_saying(command: Command, words: &[&str]) {
     let (code, text) = said(command);
     assert_ne!(code, Some(0), "{text}");
     for word in words {
@@ -141,6 +143,62 @@ async fn what_is_missing_is_named() {
     command.env_remove("REPRISE_DATA");
     fails_saying(command, &["/proc/nowhere", "--data"]);
     nobody_works_in(place.path()).await;
+}
+
+/// A disk of its own that is gone with the value.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Needs the right to mount, which not every machine gives.
+    fn mount(at: PathBuf, size: &str) -> Option<Disk> {
+        std::fs::create_dir_all(&at).expect("a folder");
+        let options = format!("size={size},mode=755");
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&at).output().ok()?;
+        done.status.success().then_some(Disk(at))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+/// A full disk is said at the start; one that fills up stops the writing, not the reading, and is got over.
+#[tokio::test]
+async fn a_disk_that_is_full() {
+    let small = folder();
+    let Some(_disk) = Disk::mount(small.path().join("data"), "30m") else {
+        eprintln!("not shown here: this machine does not let us mount");
+        return;
+    };
+    let listen = format!("127.0.0.1:{}", free_port());
+    fails_saying(up(small.path(), &listen, "interval"), &["the disk is full", "--data"]);
+
+    let place = folder();
+    let disk = Disk::mount(place.path().join("data"), "200m").expect("it worked a moment ago");
+    let platform = Setup::default().on(place).start().await;
+    let ada = platform.somebody_with_profile().await;
+    let filler = platform.data().join("filler");
+    let mut file = std::fs::File::create(&filler).expect("a file");
+    while std::io::Write::write_all(&mut file, &[0; 65536]).is_ok() {}
+    let change = |text: &str| platform.put("/api/profile").by(&ada).json(json!({ "bio": text })).send();
+    patiently("it says that it is not ready", Duration::from_secs(60), async || {
+        let answer = change("while it is full").await;
+        assert!([200, 202, 503].contains(&answer.status), "{answer:?}");
+        (platform.get("/readyz").send().await.status == 503).then_some(())
+    })
+    .await;
+    platform.get("/api/profile").by(&ada).send().await.expect(200);
+    drop(file);
+    std::fs::remove_file(&filler).expect("room again");
+    patiently("it takes commands again", Duration::from_secs(60), async || {
+        (change("afterwards").await.status == 200).then_some(())
+    })
+    .await;
+    platform.check().await;
+    platform.stop();
+    drop(disk);
 }
 
 /// A stop under load: whoever had been let in gets an answer, and it ends in time.
