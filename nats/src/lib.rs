@@ -32,7 +32,7 @@ pub use feed::{Delivered, Feed, Start};
 pub use keyring::{Keyring, Lookup};
 pub use outcome::{Outcome, Pending, Status, Waiting};
 pub use provision::drained;
-pub use run::run_service;
 pub use refusing::{forget_refusals, refusing};
+pub use run::run_service;
 pub use seal::portable;
 pub use send::{Reply, Sent};
