@@ -98,7 +98,8 @@ impl<R: Stored> Table<R> {
 
     async fn fetch(&mut self, connection: &mut PgConnection, schema: &str) -> sqlx::Result<()> {
         let (columns, key, kind) = (names(R::COLUMNS), R::COLUMNS[0].0, R::COLUMNS[0].1);
-        let sql = format!("select {columns} from {schema}.{} where {key} = any($1::{}[])", R::TABLE, plain(kind));
+        let (table, keys) = (R::TABLE, keys_of(kind));
+        let sql = format!("select {columns} from {schema}.{table} where {key} = any({keys})");
         let wanted = std::mem::take(&mut self.wanted);
         let keys: Vec<String> = wanted.iter().map(ToString::to_string).collect();
         // the names are constants of this program
@@ -132,7 +133,7 @@ impl<R: Stored> Table<R> {
         }
         if !gone.is_empty() {
             let (key, kind) = R::COLUMNS[0];
-            let sql = format!("delete from {schema}.{} where {key} = any($1::{}[])", R::TABLE, plain(kind));
+            let sql = format!("delete from {schema}.{} where {key} = any({})", R::TABLE, keys_of(kind));
             sqlx::query(AssertSqlSafe(sql)).bind(&gone).execute(&mut *connection).await?;
         }
         Ok(())
@@ -232,6 +233,11 @@ fn plain(kind: &str) -> &str {
 
 fn names(columns: &[(&str, &str)]) -> String {
     columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// The keys in `$1`, converted once: a cast of the parameter itself is done again for every row that is looked at.
+fn keys_of(kind: &str) -> String {
+    format!("array(select unnest($1::text[])::{})", plain(kind))
 }
 
 /// Inserts or replaces rows with one statement: an array of texts for each column.
