@@ -66,8 +66,8 @@ struct Build<'a> {
     began: Instant,
     messages: u64,
     told: Instant,
-    /// Holds the locks that keep a second rebuild away; they end with the connection.
-    _locks: PgConnection,
+    /// Holds the locks that keep a second rebuild away; they end with the connection, whatever happens.
+    locks: PgConnection,
 }
 
 impl<'a> Build<'a> {
@@ -91,7 +91,7 @@ impl<'a> Build<'a> {
         let writer = Writer::open(pool, generations, true).await?;
         let follow = log.follow(stream, 0, &subjects);
         let (began, told) = (Instant::now(), Instant::now());
-        Ok(Build { pool, log, stream, names, writer, follow, began, messages: 0, told, _locks: locks })
+        Ok(Build { pool, log, stream, names, writer, follow, began, messages: 0, told, locks })
     }
 
     async fn run(mut self) -> anyhow::Result<Vec<Rebuilt>> {
@@ -110,6 +110,8 @@ impl<'a> Build<'a> {
             tracing::info!(projection = name, generation, position, messages, seconds = took.as_secs_f64(), "rebuilt");
             done.push(Rebuilt { name, generation, position, messages, took });
         }
+        // Postgres notices a closed connection a moment later: whoever rebuilds again at once would be turned away
+        sqlx::query("select pg_advisory_unlock_all()").execute(&mut self.locks).await?;
         Ok(done)
     }
 
