@@ -171,7 +171,10 @@ impl Roles {
     pub async fn died(&mut self, role: &str, n: usize) {
         let name = format!("{role}.{n}");
         let one = self.running.get_mut(&name).expect("it was started");
-        eventually(&format!("{name} dies at its crash point"), async || (!one.is_running()).then_some(())).await;
+        // everybody may be waiting for what the one before had taken and not acknowledged
+        let patience = Duration::from_secs(90);
+        patiently(&format!("{name} dies at its crash point"), patience, async || (!one.is_running()).then_some(()))
+            .await;
     }
 
     /// A request to the first gateway.
