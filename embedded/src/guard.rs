@@ -52,6 +52,8 @@ pub(crate) struct User {
 pub(crate) struct Spec<'a> {
     pub program: &'a Path,
     pub args: Vec<OsString>,
+    /// Defaults for the environment: what is set already counts.
+    pub env: &'a [(&'a str, &'a str)],
     pub log: &'a Path,
     pub signal: &'static str,
     pub user: Option<User>,
@@ -72,6 +74,7 @@ impl Guarded {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(GUARD).arg("guard").arg(spec.signal).arg(spec.scratch.unwrap_or(Path::new("")));
         command.arg(spec.program).args(&spec.args);
+        command.envs(spec.env.iter().filter(|(name, _)| std::env::var_os(name).is_none()).copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).process_group(0);
         if let Some(User { uid, gid }) = spec.user {
             command.uid(uid).gid(gid).current_dir("/");

@@ -126,6 +126,8 @@ impl Nats {
         let spec = Spec {
             program: &find::nats_server()?,
             args,
+            // a quarter of the server's time goes into collecting garbage otherwise; the limit keeps the memory bounded
+            env: &[("GOGC", "400"), ("GOMEMLIMIT", "1GiB")],
             log: &self.log(),
             signal: "TERM",
             user: None,

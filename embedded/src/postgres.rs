@@ -149,6 +149,7 @@ impl Postgres {
         let spec = Spec {
             program: &self.bin.join("postgres"),
             args,
+            env: &[],
             log: &self.log(),
             // fast shutdown: running statements are ended, nothing that was committed is lost
             signal: "INT",
