@@ -28,7 +28,11 @@ pub async fn pool(url: &str, role: Option<&str>, size: u32) -> anyhow::Result<Pg
     let options = PgConnectOptions::from_str(url).context("the database address")?.application_name(name);
     let mut setup = role.map(|role| format!("set role {role};")).unwrap_or_default();
     match role {
-        Some(PROJECTOR) => setup += "set synchronous_commit = off; set idle_in_transaction_session_timeout = '15s';",
+        // rows are looked up by key; the statistics of a table that has just been made would rather read it all
+        Some(PROJECTOR) => {
+            setup += "set synchronous_commit = off; set enable_seqscan = off;
+                      set idle_in_transaction_session_timeout = '15s';";
+        }
         Some(GATEWAY | READER) => setup += "set default_transaction_read_only = on;",
         _ => {}
     }
