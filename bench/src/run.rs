@@ -34,6 +34,9 @@ pub struct Options {
 /// The figures, by the names for `--only`.
 const FIGURES: [&str; 6] = ["throughput", "latency", "rebuild", "growth", "registration", "footprint"];
 
+/// Those of them that are about load; the first two are measured with either fsync mode.
+const LOADED: [&str; 4] = ["throughput", "latency", "registration", "footprint"];
+
 /// How much is measured.
 pub struct Settings {
     /// Rounds of each side.
@@ -107,7 +110,9 @@ impl Bench {
     async fn all(&mut self) -> Result<()> {
         for sync in [Sync::Interval, Sync::Always] {
             let wanted = self.options.sync.as_deref().is_none_or(|word| word == sync.word());
-            if wanted && ["throughput", "latency", "registration", "footprint"].iter().any(|name| self.wants(name)) {
+            // the other figures are measured with one of the modes only
+            let figures = if sync == Sync::Interval { &LOADED[..] } else { &LOADED[..2] };
+            if wanted && figures.iter().any(|name| self.wants(name)) {
                 self.with_load(sync).await?;
             }
         }
