@@ -205,29 +205,13 @@ impl Leader<'_> {
                         continue;
                     }
                     match self.writer.write(&batch).await {
-                        Ok(()) => {
-                            self.announce();
-                            self.gather(batch.messages.len()).await;
-                        }
+                        Ok(()) => self.announce(),
                         // a rebuild put another generation in place, or another process leads: find out which
                         Err(Trouble::Overtaken) => return Ok(false),
                         Err(trouble) => return Err(trouble.into()),
                     }
                 }
             }
-        }
-    }
-
-    /// One message at a time is written at once. When more come they are let come together for a moment: a transaction
-    /// costs as much for one row as for a hundred.
-    async fn gather(&self, written: usize) {
-        let pause = match self.stream {
-            Stream::Events => Duration::from_millis(8),
-            // nobody waits for these: who asks early is answered from the log
-            Stream::Outcomes => Duration::from_millis(40),
-        };
-        if (2..BATCH).contains(&written) {
-            sleep(pause).await;
         }
     }
 

@@ -122,14 +122,14 @@ async fn waiting_ends_when_the_row_is_there() {
     for n in 1..=20 {
         let position = real.append("identity.user", person(n), 1, registered("X", "x@example.com")).await;
         let began = tokio::time::Instant::now();
-        assert!(real.reads.wait_for(&["user_page"], position, Duration::from_secs(5)).await.expect("the query"));
+        assert!(real.reads.wait_for(&["user_page"], position, Duration::from_secs(20)).await.expect("the query"));
         slowest = slowest.max(began.elapsed());
         assert!(user_page::get(&real.reads, person(n)).await.expect("the query").is_some());
     }
     println!("slowest of 20: {slowest:?}");
     // a message that no page wants moves the position too
     let position = real.append("other.thing", person(1), 1, registered("X", "x@example.com")).await;
-    assert!(real.reads.wait_for(&PAGES, position, Duration::from_secs(5)).await.expect("the query"));
+    assert!(real.reads.wait_for(&PAGES, position, Duration::from_secs(20)).await.expect("the query"));
     stop.cancel();
     running.await.expect("no panic").expect("a clean end");
 }
