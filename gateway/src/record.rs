@@ -15,7 +15,8 @@ pub(crate) fn request(asked: &Asked, status: StatusCode) {
     metrics::counter!("http_requests_total", "method" => method, "endpoint" => label.clone(), "status" => code)
         .increment(1);
     metrics::histogram!("http_request_seconds", "method" => method, "endpoint" => label).record(took.as_secs_f64());
-    if !circumstances.span.is_disabled() {
+    // the log has all this in the line below; only a collector reads it from the span
+    if circumstances.trace.collected {
         circumstances.span.record("otel.name", tracing::field::display(format_args!("{method} {endpoint}")));
         circumstances.span.record("http.route", endpoint).record("http.status", status.as_u16());
     }

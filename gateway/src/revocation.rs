@@ -18,7 +18,7 @@ const REMEMBER: TimeDelta = TimeDelta::minutes(20);
 /// is something new would read a busy log in a thousand small pieces a second.
 const EVERY: Duration = Duration::from_millis(200);
 /// The log is read in pages of so many messages.
-const PAGE: u64 = 1000;
+const PAGE: usize = 1000;
 /// Older knowledge is not good enough for admins.
 const STALE: i64 = 10_000;
 
@@ -131,22 +131,19 @@ fn began(session: Uuid) -> Option<i64> {
 /// Reads what ended lately, then everything that ends, until stopped.
 pub(crate) async fn follow(known: &Revocations, bus: &Bus, stop: &CancellationToken) {
     let filters = vec!["evt.identity.session.>".to_owned(), "evt.identity.user.>".to_owned()];
-    let mut feed = bus.feed("EVENTS", filters, Start::Time(Utc::now() - REMEMBER));
+    let mut feed = bus.feed("EVENTS", filters, Start::Time(Utc::now() - REMEMBER)).sparse();
     while !stop.is_cancelled() {
-        let before = feed.position();
-        match feed.next(PAGE as usize, Duration::ZERO).await {
+        match feed.next(PAGE, EVERY).await {
             Ok(events) => {
                 events.iter().for_each(|event| known.learn(&event.raw));
-                if feed.position() >= before + PAGE || events.len() >= PAGE as usize {
-                    continue; // there is more
+                if feed.at_end() {
+                    known.mark_current();
                 }
-                known.mark_current();
             }
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "revocations cannot be read, trying again"),
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(EVERY) => {}
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "revocations cannot be read, trying again");
+                stop.run_until_cancelled(tokio::time::sleep(EVERY)).await;
+            }
         }
     }
 }

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The head of a request must have arrived after this long; this is also how long a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
-/// More header fields end the connection. The edge refuses far fewer, in better words.
-const FIELDS: usize = 200;
+/// More header fields end the connection. The edge refuses far fewer, in better words; room for so many is on the stack.
+const FIELDS: usize = 100;
 /// A longer head ends the connection. The edge refuses far less, in better words.
 const HEAD_SIZE: usize = 64 * 1024;
 /// While connections are told to end, new ones are still taken: a balancer needs a moment to see that we are not ready.

@@ -19,6 +19,8 @@ pub struct Trace {
     pub parent: Option<u64>,
     /// Whether the caller records it.
     pub sampled: bool,
+    /// Whether a collector here gets to know of it.
+    pub collected: bool,
 }
 
 impl Trace {
@@ -40,8 +42,8 @@ pub(crate) fn read(headers: &HeaderMap) -> (Trace, Box<str>) {
     let fresh = Uuid::now_v7(); // one draw of randomness serves for all three ids
     let (_, span) = fresh.as_u64_pair();
     let trace = match crate::asked::text(headers, "traceparent").and_then(parse) {
-        Some((id, parent, sampled)) => Trace { id, span, parent: Some(parent), sampled },
-        None => Trace { id: fresh.as_u128(), span, parent: None, sampled: true },
+        Some((id, parent, sampled)) => Trace { id, span, parent: Some(parent), sampled, collected: false },
+        None => Trace { id: fresh.as_u128(), span, parent: None, sampled: true, collected: false },
     };
     let request_id = crate::asked::text(headers, "x-request-id").filter(|id| is_request_id(id));
     (trace, request_id.map_or_else(|| fresh.to_string().into(), Into::into))
@@ -73,7 +75,7 @@ pub(crate) fn span(trace: &mut Trace, request_id: &str) -> Span {
     if collected.is_valid() {
         trace.id = u128::from_be_bytes(collected.trace_id().to_bytes());
         trace.span = u64::from_be_bytes(collected.span_id().to_bytes());
-        trace.sampled = collected.is_sampled();
+        (trace.sampled, trace.collected) = (collected.is_sampled(), true);
     }
     span
 }
@@ -126,12 +128,13 @@ mod tests {
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             let (id, parent, sampled) = parse(GOOD).expect("the standard's example");
-            let mut trace = Trace { id, span: 7, parent: Some(parent), sampled };
+            let mut trace = Trace { id, span: 7, parent: Some(parent), sampled, collected: false };
             let request = span(&mut trace, "r");
             let told = request.context().span().span_context().clone();
             assert_eq!(trace.id, id, "the caller's trace goes on");
             assert_eq!(told.span_id(), SpanId::from(trace.span), "what follows hangs below this span");
             assert_ne!(trace.span, 7);
+            assert!(trace.collected);
         });
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::Sync;
-use crate::bulk::NAMES;
+use crate::reader;
 use crate::streams::{COMMANDS, CONTEXTS, Context, EVENTS, OUTCOMES, SCHEDULES, SNAPSHOTS};
 
 /// Every role: each is a NATS user and the name of a connection.
@@ -119,9 +119,9 @@ impl Permissions {
     }
 
     /// Short-lived consumers under names that nobody else uses; every other consumer is out of reach.
-    fn bulk(self, stream: &str) -> Self {
+    fn own_consumers(self, role: &str, stream: &str) -> Self {
         let verbs = ["CREATE", "DELETE", "MSG.NEXT"];
-        self.say(NAMES.iter().flat_map(|name| verbs.map(|verb| format!("$JS.API.CONSUMER.{verb}.{stream}.{name}"))))
+        self.say(reader::names(role).iter().flat_map(|name| verbs.map(|verb| format!("$JS.API.CONSUMER.{verb}.{stream}.{name}"))))
     }
 
     /// Single messages from the leader.
@@ -154,9 +154,16 @@ fn permissions(role: &str) -> Option<Permissions> {
             .say(GATEWAY_ASKS.map(|verb| format!("vault.{verb}")))
             .keys()
             .read(EVENTS)
+            .own_consumers(role, EVENTS)
             .look_up(OUTCOMES)
             .hear(["position.*"]),
-        "projector" => base.keys().read(EVENTS).read(OUTCOMES).bulk(EVENTS).bulk(OUTCOMES).say(["position.*"]),
+        "projector" => base
+            .keys()
+            .read(EVENTS)
+            .read(OUTCOMES)
+            .own_consumers(role, EVENTS)
+            .own_consumers(role, OUTCOMES)
+            .say(["position.*"]),
         "provisioner" => base.say(["$JS.API.>"]),
         "auditor" => base.say([format!("$JS.API.STREAM.INFO.{EVENTS}"), format!("$JS.API.DIRECT.GET.{EVENTS}")]),
         "operator" => base

@@ -53,7 +53,7 @@ pub(crate) async fn append(
     cause: &Cause<'_>,
 ) -> Result<Appended, Fault> {
     let begun = std::time::Instant::now();
-    let events = match events(bus, of, version, sequence, drafts, cause).await {
+    let (events, last) = match events(bus, of, version, sequence, drafts, cause).await {
         Ok(events) => events,
         Err(SendError::Erased) => return Ok(Appended::Erased),
         Err(error) => return Err(Fault::Retry(error.into())),
@@ -63,7 +63,7 @@ pub(crate) async fn append(
         Ok(claims) => claims,
         Err(taken) => return Ok(Appended::Taken(taken)),
     };
-    let append = Append { bus, of, sequence, cause, events, claims };
+    let append = Append { bus, of, sequence, cause, events, last, claims };
     let appended = append.run().await;
     metrics::histogram!("reprise_append_seconds", "context" => of.context).record(begun.elapsed().as_secs_f64());
     if matches!(appended, Ok(Appended::Conflict(_) | Appended::Taken(_))) {
@@ -78,6 +78,8 @@ struct Append<'a> {
     sequence: u64,
     cause: &'a Cause<'a>,
     events: Vec<Note>,
+    /// The id of the last event.
+    last: Uuid,
     claims: Claims,
 }
 
@@ -87,7 +89,7 @@ impl Append<'_> {
             // claims first, so that the last sequence is the aggregate's
             let mut notes = self.claims.notes(self.of, self.cause);
             notes.extend(self.events.iter().cloned());
-            let why = match self.bus.0.events.put(notes, true).await {
+            let why = match self.bus.0.events.put(notes).await {
                 Put::Stored { sequence, duplicate: false } => return Ok(Appended::Stored(sequence)),
                 Put::Full => return Err(Fault::Retry(anyhow!("the log is full"))),
                 Put::Refused(why) => return Err(Fault::Retry(anyhow!("the log refuses: {why}"))),
@@ -110,8 +112,7 @@ impl Append<'_> {
         let tail = read::leader_last(calls, EVENTS, &self.of.events()).await?;
         if let Some(tail) = tail.filter(|tail| tail.sequence != self.sequence) {
             let head: EventHead = serde_json::from_slice(&tail.payload)?;
-            let last = self.events.last().and_then(|event| event.id.as_deref());
-            let own = head.causationid == Some(self.cause.id) && last == Some(head.id.to_string().as_str());
+            let own = head.causationid == Some(self.cause.id) && head.id == self.last;
             return Ok(Some(if own { Appended::Stored(tail.sequence) } else { Appended::Conflict(tail.sequence) }));
         }
         let taken = self.claims.look(self.bus, self.of).await?;
@@ -126,7 +127,7 @@ pub(crate) fn jitter(attempt: u32) -> Duration {
     Duration::from_millis(5 + u64::from(random[0]) * u64::from(attempt.min(4) + 1) / 28)
 }
 
-/// The events as they are stored. Their ids follow from the command's, so a repetition is recognised.
+/// The events as they are stored, and the id of the last. Ids follow from the command's, so a repetition is recognised.
 async fn events(
     bus: &Bus,
     of: Of,
@@ -134,16 +135,17 @@ async fn events(
     sequence: u64,
     drafts: &[Draft],
     cause: &Cause<'_>,
-) -> Result<Vec<Note>, SendError> {
+) -> Result<(Vec<Note>, Uuid), SendError> {
     let mut notes = Vec::with_capacity(drafts.len());
+    let mut last = Uuid::nil();
     for (n, draft) in drafts.iter().enumerate() {
-        let id = Uuid::new_v5(&cause.id, n.to_string().as_bytes());
-        let json = written(of, of.id, id, version + n as u64 + 1, cause, draft.body.get());
+        last = Uuid::new_v5(&cause.id, n.to_string().as_bytes());
+        let json = written(of, of.id, last, version + n as u64 + 1, cause, draft.body.get());
         let sealed = bus.keyring().seal(json).await?;
         // the stream takes one expectation per subject in a batch
-        notes.push(Note::new(of.events(), id, (n == 0).then_some(sequence), sealed));
+        notes.push(Note::after(of.events(), (n == 0).then_some(sequence), sealed));
     }
-    Ok(notes)
+    Ok((notes, last))
 }
 
 #[derive(Serialize)]
@@ -247,7 +249,7 @@ impl Wish {
         });
         let id = Uuid::new_v5(&cause.id, format!("claim.{}.{verb}", self.id).as_bytes());
         let json = written(of, self.id, id, version + 1, cause, &body.to_string());
-        Note::new(claim_subject(of, self.id), id, Some(sequence), json)
+        Note::after(claim_subject(of, self.id), Some(sequence), json)
     }
 }
 

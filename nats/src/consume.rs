@@ -28,10 +28,10 @@ const LANES: usize = 1024;
 const AHEAD: usize = 1000;
 
 /// A message from a durable consumer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) stream: &'static str,
-    pub(crate) subject: String,
+    pub(crate) subject: async_nats::Subject,
     pub(crate) payload: Bytes,
     pub(crate) sequence: u64,
     /// How often it was delivered, this time included.
@@ -39,7 +39,7 @@ pub(crate) struct Delivery {
     /// When it was stored.
     pub(crate) stored: DateTime<Utc>,
     pub(crate) received: Instant,
-    reply: String,
+    reply: async_nats::Subject,
 }
 
 /// What still has to be done before a message may be acknowledged, and need not hold up its lane.
@@ -47,10 +47,10 @@ pub(crate) type Rest = BoxFuture<'static, Result<(), Fault>>;
 
 /// Handles messages. `None`: done.
 pub(crate) trait Handle: Send + Sync + 'static {
-    fn handle(self: Arc<Self>, delivery: Delivery) -> BoxFuture<'static, Result<Option<Rest>, Fault>>;
+    fn handle(self: Arc<Self>, delivery: Arc<Delivery>) -> BoxFuture<'static, Result<Option<Rest>, Fault>>;
 
     /// Called before a message is buried, so that whoever waits for it hears so.
-    fn give_up(self: Arc<Self>, _delivery: Delivery, _reason: String) -> BoxFuture<'static, Result<()>> {
+    fn give_up(self: Arc<Self>, _delivery: Arc<Delivery>, _reason: String) -> BoxFuture<'static, Result<()>> {
         async { Ok(()) }.boxed()
     }
 }
@@ -90,7 +90,7 @@ async fn take(worker: &Arc<Worker>, stream: &'static str, stop: &CancellationTok
             next = messages.next() => next,
         };
         match next {
-            Some(message) => worker.clone().start(delivery(stream, &message?)?),
+            Some(message) => worker.clone().start(Arc::new(delivery(stream, &message?)?)),
             None => return Err(anyhow!("the consumer ended")),
         }
     }
@@ -106,13 +106,13 @@ fn delivery(stream: &'static str, message: &jetstream::Message) -> Result<Delive
     let nanos = info.published.unix_timestamp_nanos();
     Ok(Delivery {
         stream,
-        subject: message.subject.to_string(),
+        subject: message.subject.clone(),
         payload: message.payload.clone(),
         sequence: info.stream_sequence,
         delivered: info.delivered,
         stored: DateTime::from_timestamp_nanos(i64::try_from(nanos)?),
         received: Instant::now(),
-        reply: message.reply.as_ref().map(ToString::to_string).unwrap_or_default(),
+        reply: message.reply.clone().unwrap_or_else(|| async_nats::Subject::from_static("")),
     })
 }
 
@@ -125,7 +125,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(self: Arc<Self>, delivery: Delivery) {
+    fn start(self: Arc<Self>, delivery: Arc<Delivery>) {
         if delivery.delivered > 1 {
             metrics::counter!("reprise_redeliveries_total", "stream" => delivery.stream, "context" => self.name)
                 .increment(1);
@@ -141,7 +141,7 @@ impl Worker {
         }
     }
 
-    async fn one(self: Arc<Self>, delivery: Delivery) {
+    async fn one(self: Arc<Self>, delivery: Arc<Delivery>) {
         match guarded(self.handle.clone().handle(delivery.clone())).await {
             Ok(Some(rest)) => {
                 let worker = self.clone();
@@ -152,28 +152,28 @@ impl Worker {
         }
     }
 
-    async fn settle(&self, delivery: Delivery, result: Result<(), Fault>) {
+    async fn settle(&self, delivery: Arc<Delivery>, result: Result<(), Fault>) {
         let answer = match result {
-            Ok(()) => "+ACK".to_owned(),
+            Ok(()) => Bytes::from_static(b"+ACK"),
             Err(Fault::Retry(error)) if delivery.delivered < MAX_DELIVER => {
                 let pause = delay(delivery.delivered);
                 tracing::warn!(
-                    message.subject = delivery.subject,
+                    message.subject = delivery.subject.as_str(),
                     message.sequence = delivery.sequence,
                     context = self.name,
                     error = format!("{error:#}"),
                     "could not be handled, comes again in {pause:?}"
                 );
-                nak(pause)
+                nak(pause).into()
             }
-            Err(Fault::Retry(error)) => self.bury(&delivery, format!("given up: {error:#}")).await,
-            Err(Fault::Reject(error)) => self.bury(&delivery, format!("{error:#}")).await,
+            Err(Fault::Retry(error)) => self.bury(&delivery, format!("given up: {error:#}")).await.into(),
+            Err(Fault::Reject(error)) => self.bury(&delivery, format!("{error:#}")).await.into(),
         };
-        self.bus.0.calls.client.publish(delivery.reply, answer.into()).await.ok();
+        self.bus.0.calls.client.publish(delivery.reply.clone(), answer).await.ok();
     }
 
     /// The message is dead once it is in `DEAD`; until then it comes again.
-    async fn bury(&self, delivery: &Delivery, reason: String) -> String {
+    async fn bury(&self, delivery: &Arc<Delivery>, reason: String) -> String {
         let buried = async {
             self.handle.clone().give_up(delivery.clone(), reason.clone()).await?;
             dead::bury(&self.bus, self.name, delivery, &reason).await
@@ -207,7 +207,7 @@ async fn guarded<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, F
 /// Queues, one of which holds all messages of a subject.
 struct Lanes {
     /// `None`: nobody works on this lane.
-    lanes: Vec<Mutex<Option<VecDeque<Delivery>>>>,
+    lanes: Vec<Mutex<Option<VecDeque<Arc<Delivery>>>>>,
     hasher: RandomState,
 }
 
@@ -223,7 +223,7 @@ impl Lanes {
     }
 
     /// Whether somebody has to begin working on the lane.
-    fn push(&self, lane: usize, delivery: Delivery) -> bool {
+    fn push(&self, lane: usize, delivery: Arc<Delivery>) -> bool {
         let mut queue = self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner);
         let idle = queue.is_none();
         queue.get_or_insert_default().push_back(delivery);
@@ -231,7 +231,7 @@ impl Lanes {
     }
 
     /// The next of the lane; at its end nobody works on it any more.
-    fn next(&self, lane: usize) -> Option<Delivery> {
+    fn next(&self, lane: usize) -> Option<Arc<Delivery>> {
         let mut queue = self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner);
         let next = queue.as_mut().and_then(VecDeque::pop_front);
         if next.is_none() {

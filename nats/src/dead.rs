@@ -19,7 +19,7 @@ pub(crate) async fn bury(bus: &Bus, context: &str, delivery: &Delivery, reason: 
         ("Reprise-Reason", reason.clone()),
         ("Reprise-Stream", delivery.stream.to_owned()),
         ("Reprise-Sequence", delivery.sequence.to_string()),
-        ("Reprise-Subject", delivery.subject.clone()),
+        ("Reprise-Subject", delivery.subject.to_string()),
         ("Reprise-Deliveries", delivery.delivered.to_string()),
     ];
     match put(&bus.0.calls, DEAD, &[note]).await {
@@ -28,7 +28,7 @@ pub(crate) async fn bury(bus: &Bus, context: &str, delivery: &Delivery, reason: 
     }
     metrics::counter!("reprise_dead_letters_total", "context" => context.to_owned()).increment(1);
     tracing::error!(
-        message.subject = delivery.subject,
+        message.subject = delivery.subject.as_str(),
         message.stream = delivery.stream,
         message.sequence = delivery.sequence,
         context,

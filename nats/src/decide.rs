@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::accepted::Accepted;
 use crate::append::{Appended, Cause, append, jitter};
 use crate::bus::Bus;
 use crate::consume::{Delivery, Handle, Rest};
@@ -21,6 +22,7 @@ use crate::load::{Loaded, Loader, Make, Of, SNAPSHOT_EVERY, hidden, last_caused_
 use crate::outcome::{self, Outcome, Status};
 use crate::put::{Note, Put};
 use crate::read;
+use crate::send::repeatable;
 use crate::streams::{EVENTS, OUTCOMES};
 
 /// How often a command is decided again because somebody else was faster.
@@ -36,6 +38,7 @@ pub(crate) struct Decide {
     context: &'static str,
     aggregates: Vec<(&'static str, Make)>,
     loader: Arc<Loader>,
+    accepted: Accepted,
     tasks: TaskTracker,
 }
 
@@ -77,11 +80,11 @@ enum Step {
 }
 
 impl Handle for Decide {
-    fn handle(self: Arc<Self>, delivery: Delivery) -> BoxFuture<'static, Result<Option<Rest>, Fault>> {
+    fn handle(self: Arc<Self>, delivery: Arc<Delivery>) -> BoxFuture<'static, Result<Option<Rest>, Fault>> {
         async move { self.command(delivery).await.map(Some) }.boxed()
     }
 
-    fn give_up(self: Arc<Self>, delivery: Delivery, _: String) -> BoxFuture<'static, Result<()>> {
+    fn give_up(self: Arc<Self>, delivery: Arc<Delivery>, _: String) -> BoxFuture<'static, Result<()>> {
         async move { self.give_up_on(delivery).await }.boxed()
     }
 }
@@ -90,10 +93,11 @@ impl Decide {
     pub(crate) fn new(bus: Bus, service: &Service) -> Self {
         let loader = Arc::new(Loader::new(bus.clone()));
         let aggregates = service.aggregates.clone();
-        Decide { bus, context: service.name, aggregates, loader, tasks: TaskTracker::new() }
+        let accepted = Accepted::new(bus.clone(), service.name);
+        Decide { bus, context: service.name, aggregates, loader, accepted, tasks: TaskTracker::new() }
     }
 
-    async fn command(self: Arc<Self>, delivery: Delivery) -> Result<Rest, Fault> {
+    async fn command(self: Arc<Self>, delivery: Arc<Delivery>) -> Result<Rest, Fault> {
         crash::point("command.received");
         let mut asked = self.read(&delivery).await?;
         if asked.again
@@ -105,9 +109,10 @@ impl Decide {
         let outcome = self.decided(&mut asked, &delivery).await?;
         crash::point("command.decided");
         if outcome.is_proven {
-            self.tell(&asked.head, &outcome.outcome).await;
+            let told = self.tell(&asked.head, &outcome.outcome).await;
             crash::point("command.told");
-            return Ok(async move { self.store(&outcome.outcome).await.map(drop).map_err(Fault::Retry) }.boxed());
+            let nobody_asks = told && !asked.again;
+            return Ok(async move { self.store_proven(outcome.outcome, nobody_asks).await.map_err(Fault::Retry) }.boxed());
         }
         let stored = self.store(&outcome.outcome).await?;
         crash::point("command.stored");
@@ -120,7 +125,7 @@ impl Decide {
         let head: Head = serde_json::from_slice(&opened).map_err(|error| Fault::Reject(hidden(&error)))?;
         let of = |&(aggregate, make): &(&'static str, Make)| {
             let subject = format!("cmd.{}.{aggregate}.{}", self.context, head.subject);
-            (subject == delivery.subject).then_some((Of { context: self.context, aggregate, id: head.subject }, make))
+            (*subject == *delivery.subject).then_some((Of { context: self.context, aggregate, id: head.subject }, make))
         };
         let (of, make) = self
             .aggregates
@@ -128,7 +133,7 @@ impl Decide {
             .find_map(of)
             .ok_or_else(|| Fault::Reject(anyhow!("{} does not fit the message", delivery.subject)))?;
         let meta = Meta { subject: head.subject, id: head.id, time: head.time, caller: caller(&head), taken: vec![] };
-        let again = delivery.delivered > 1 || head.id.get_version_num() == 5;
+        let again = delivery.delivered > 1 || repeatable(head.id);
         Ok(Asked { head, opened, of, make, meta, again, stored: delivery.stored })
     }
 
@@ -218,7 +223,7 @@ impl Decide {
     /// The outcome that the events of this command prove.
     async fn decided_before(&self, asked: &Asked, loaded: &Mutex<Loaded>) -> Result<Option<Outcome>> {
         let command = asked.head.id;
-        let repeatable = command.get_version_num() == 5;
+        let repeatable = repeatable(command);
         if repeatable && !loaded.lock().is_ok_and(|loaded| loaded.may_follow(command)) {
             return Ok(None);
         }
@@ -228,15 +233,18 @@ impl Decide {
         Ok(own.map(|(event, position)| asked.outcome(Status::Accepted, event.sequence.0, position, None, event.time)))
     }
 
+    async fn store_proven(&self, outcome: Outcome, nobody_asks: bool) -> Result<()> {
+        if nobody_asks { self.accepted.store(outcome).await } else { self.store(&outcome).await.map(drop) }
+    }
+
     /// Stores an outcome unless there is one; answers the one that counts.
     async fn store(&self, outcome: &Outcome) -> Result<Outcome> {
         let json = serde_json::to_vec(outcome)?;
         let note = Note::only(outcome::subject(outcome.id), json);
         for attempt in 0..5 {
-            let urgent = outcome.status == Status::Rejected;
-            let put = self.bus.0.outcomes.put(vec![note.clone()], urgent).await;
+            let put = self.bus.0.outcomes.put(vec![note.clone()]).await;
             if let Put::Stored { duplicate: false, .. } = put {
-                let status = if urgent { "rejected" } else { "accepted" };
+                let status = if outcome.status == Status::Rejected { "rejected" } else { "accepted" };
                 metrics::counter!("reprise_outcomes_total", "context" => self.context, "status" => status).increment(1);
                 self.bus.0.wakes.give(OUTCOMES);
                 return Ok(outcome.clone());
@@ -250,14 +258,15 @@ impl Decide {
         Err(anyhow!("the outcome of {} cannot be stored now", outcome.id))
     }
 
-    async fn tell(&self, head: &Head, outcome: &Outcome) {
-        let Some(replyto) = head.replyto.as_ref().filter(|inbox| inbox.starts_with("_INBOX_")) else { return };
+    /// Whether there is somebody to tell.
+    async fn tell(&self, head: &Head, outcome: &Outcome) -> bool {
+        let Some(replyto) = head.replyto.as_ref().filter(|inbox| inbox.starts_with("_INBOX_")) else { return false };
         let json = serde_json::to_vec(outcome).expect("an outcome has text keys");
-        self.bus.0.calls.client.publish(replyto.clone(), json.into()).await.ok();
+        self.bus.0.calls.client.publish(replyto.clone(), json.into()).await.is_ok()
     }
 
     /// A command that cannot be decided is rejected, so that whoever waits for it is not left waiting.
-    async fn give_up_on(&self, delivery: Delivery) -> Result<()> {
+    async fn give_up_on(&self, delivery: Arc<Delivery>) -> Result<()> {
         let Ok(head) = serde_json::from_slice::<Head>(&delivery.payload) else { return Ok(()) };
         let refusal = Refusal {
             code: "not_handled".into(),

@@ -12,16 +12,18 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::bulk::{self, Bulk};
 use crate::bus::Bus;
 use crate::read::{self, Stored};
+use crate::reader::{self, Reader, Wanted};
 
 /// Messages in one page.
 const PAGE: u64 = 1000;
 /// Pages asked for ahead while catching up.
 const AHEAD: usize = 4;
 /// Without a hint a reader looks by itself so often.
-const LOOK: Duration = Duration::from_millis(250);
+pub(crate) const LOOK: Duration = Duration::from_millis(250);
+/// A reader that ended is followed by another one after so long.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,8 +59,12 @@ pub struct Feed {
     since: Option<DateTime<Utc>>,
     ready: VecDeque<Delivered>,
     ahead: VecDeque<Ahead>,
-    /// While much is left to read.
-    bulk: Option<Bulk>,
+    sparse: bool,
+    at_end: bool,
+    /// A consumer of its own, for roles that may have one.
+    reader: Option<Reader>,
+    /// Not before this moment another one.
+    again: Instant,
     hints: Option<watch::Receiver<u64>>,
     catching_up: bool,
     /// Everything up to here is in `ready` or was given out.
@@ -98,7 +104,10 @@ impl Bus {
             since,
             ready: VecDeque::new(),
             ahead: VecDeque::new(),
-            bulk: None,
+            sparse: false,
+            at_end: false,
+            reader: None,
+            again: Instant::now(),
             hints: None,
             catching_up: true,
             read: seen,
@@ -107,22 +116,27 @@ impl Bus {
 }
 
 impl Feed {
+    /// For filters that few messages match: where the role may have a consumer, only those are sent at all, and
+    /// [`Feed::position`] stays behind the messages that do not match.
+    #[must_use]
+    pub fn sparse(mut self) -> Self {
+        self.sparse = true;
+        self
+    }
+
     /// Up to `max` messages: what there is once there is something, or nothing after `wait`.
     ///
     /// # Errors
     /// The log or the vault does not answer. Nothing is skipped: the next call goes on where this one stopped.
     pub async fn next(&mut self, max: usize, wait: Duration) -> Result<Vec<Delivered>> {
         let deadline = Instant::now() + wait;
+        self.at_end = false;
         while self.ready.is_empty() {
-            self.hear().await;
-            let before = self.read;
-            self.fill().await?;
-            if !self.ready.is_empty() {
-                break;
-            }
-            if self.read == before {
-                let left = deadline.saturating_duration_since(Instant::now());
-                self.rest(left.min(LOOK)).await;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.has_reader() {
+                self.follow(left).await;
+            } else {
+                self.look(left).await?;
             }
             if Instant::now() >= deadline {
                 break;
@@ -141,33 +155,60 @@ impl Feed {
         self.seen
     }
 
-    /// Takes note of hints before looking, so that one that comes meanwhile is not missed.
-    async fn hear(&mut self) {
-        match &mut self.hints {
-            Some(hints) => drop(hints.borrow_and_update()),
-            None => self.hints = Some(self.bus.0.wakes.hear(self.stream).await),
+    /// Whether the last call of [`Feed::next`] saw the end of the stream, so that all there was is known.
+    pub fn at_end(&self) -> bool {
+        self.at_end && self.ready.is_empty()
+    }
+
+    /// Whether there is a consumer to read through; makes one where that is possible.
+    fn has_reader(&mut self) -> bool {
+        if self.reader.is_none() && !reader::names(self.bus.role()).is_empty() && Instant::now() >= self.again {
+            self.again = Instant::now() + AGAIN;
+            let start = match self.since {
+                Some(time) => json!({ "deliver_policy": "by_start_time", "opt_start_time": written(time) }),
+                None => json!({ "deliver_policy": "by_start_sequence", "opt_start_seq": self.read + 1 }),
+            };
+            let (stream, filters, sparse) = (self.stream, self.filters.clone(), self.sparse);
+            self.ahead.clear();
+            self.reader = Some(Reader::begin(self.bus.clone(), Wanted { stream, filters, sparse, start }));
+        }
+        self.reader.is_some()
+    }
+
+    async fn follow(&mut self, left: Duration) {
+        let Some(reader) = &mut self.reader else { return };
+        match timeout(left.max(LOOK), reader.next()).await {
+            Ok(Some(chunk)) => {
+                self.ready.extend(chunk.messages);
+                self.at_end = chunk.ended;
+                if let Some(last) = chunk.last {
+                    (self.read, self.since) = (last, None);
+                }
+            }
+            // pages go on from where it stopped
+            Ok(None) => self.reader = None,
+            Err(_) => {}
         }
     }
 
-    async fn rest(&mut self, pause: Duration) {
-        if let Some(hints) = &mut self.hints {
-            timeout(pause, hints.changed()).await.ok();
+    /// Takes note of hints before looking, so that one that comes meanwhile is not missed.
+    async fn look(&mut self, left: Duration) -> Result<()> {
+        match &mut self.hints {
+            Some(hints) => hints.mark_unchanged(),
+            None => self.hints = Some(self.bus.0.wakes.hear(self.stream).await),
         }
+        let before = self.read;
+        self.fill().await?;
+        if self.ready.is_empty() && self.read == before
+            && let Some(hints) = &mut self.hints
+        {
+            timeout(left.min(LOOK), hints.changed()).await.ok();
+        }
+        Ok(())
     }
 
     /// Reads the next page, and while there is much to read asks for the ones after it already.
     async fn fill(&mut self) -> Result<()> {
-        if let Some(bulk) = &mut self.bulk {
-            match bulk.next().await {
-                Some((delivered, last)) => {
-                    self.ready.extend(delivered);
-                    self.read = last;
-                    return Ok(());
-                }
-                // at its end, or before: pages go on from where it stopped
-                None => self.bulk = None,
-            }
-        }
         let wanted = if self.catching_up && self.since.is_none() { AHEAD } else { 1 };
         while self.ahead.len() < wanted {
             let task = self.ask(self.read + PAGE * self.ahead.len() as u64);
@@ -194,19 +235,15 @@ impl Feed {
             self.read = self.read.max(last);
             self.since = None;
         }
-        self.catching_up = !page.ended;
+        (self.catching_up, self.at_end) = (!page.ended, page.ended);
         if page.ended || self.read < before + PAGE {
             self.ahead.clear();
-        }
-        if self.catching_up && self.bus.role() == bulk::ROLE {
-            self.ahead.clear();
-            self.bulk = Some(Bulk::begin(self.bus.clone(), self.stream, self.filters.clone(), self.read));
         }
     }
 
     fn ask(&self, after: u64) -> Ahead {
         let start = match self.since {
-            Some(time) => json!({ "start_time": time.to_rfc3339_opts(SecondsFormat::Nanos, true) }),
+            Some(time) => json!({ "start_time": written(time) }),
             None => json!({ "seq": after + 1 }),
         };
         let (bus, stream, filters) = (self.bus.clone(), self.stream, self.filters.clone());
@@ -245,6 +282,10 @@ impl Bus {
         });
         Ok(delivered.collect())
     }
+}
+
+fn written(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
 fn matches(subject: &str, filters: &[Subject]) -> bool {

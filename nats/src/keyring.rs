@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use quick_cache::sync::Cache;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::bus::SendError;
 use crate::calls::Calls;
-use crate::seal;
+use crate::seal::{self, Keys};
 
 /// A key lives here no longer than this.
 const FRESH: Duration = Duration::from_secs(60);
@@ -106,7 +106,7 @@ impl Keyring {
     /// # Errors
     /// The keys cannot be had now; worth trying again.
     pub async fn open_all(&self, raw: Vec<Bytes>) -> Result<Vec<Bytes>> {
-        let persons: HashSet<Uuid> = raw.iter().flat_map(|message| seal::persons(message)).collect();
+        let persons: BTreeSet<Uuid> = raw.iter().flat_map(|message| seal::persons(message)).collect();
         if persons.is_empty() {
             return Ok(raw);
         }
@@ -157,8 +157,8 @@ impl Keyring {
         Ok(&**key.await?)
     }
 
-    async fn keys(&self, persons: HashSet<Uuid>) -> Result<HashMap<Uuid, Option<Cipher>>> {
-        let mut found = HashMap::with_capacity(persons.len());
+    async fn keys(&self, persons: BTreeSet<Uuid>) -> Result<Keys> {
+        let mut found = Keys::new();
         let mut missing = vec![];
         for person in persons {
             match self.0.cache.get(&person) {
@@ -172,7 +172,7 @@ impl Keyring {
         Ok(found)
     }
 
-    async fn fetch(&self, persons: Vec<Uuid>, found: &mut HashMap<Uuid, Option<Cipher>>) -> Result<()> {
+    async fn fetch(&self, persons: Vec<Uuid>, found: &mut Keys) -> Result<()> {
         let before = self.0.forgotten.load(Ordering::SeqCst);
         let keys = match &self.0.source {
             Source::Local(lookup) => lookup(persons.clone()).await?,

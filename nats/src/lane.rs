@@ -3,7 +3,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Sync;
@@ -12,13 +11,10 @@ use crate::put::{Note, Put, put};
 
 /// Messages in one batch. The server takes 1000; a smaller one is answered sooner.
 const FULL: usize = 256;
-/// How long something that nobody waits for may wait for company.
-const LINGER: Duration = Duration::from_millis(15);
 
 /// Messages that are stored all together or not at all.
 struct Unit {
     notes: Vec<Note>,
-    urgent: bool,
     answer: oneshot::Sender<Put>,
 }
 
@@ -39,11 +35,11 @@ impl Writer {
         Writer { calls, stream, lane }
     }
 
-    /// Stores `notes` together. What is not `urgent` may wait a moment for company.
-    pub(crate) async fn put(&self, notes: Vec<Note>, urgent: bool) -> Put {
+    /// Stores `notes` together.
+    pub(crate) async fn put(&self, notes: Vec<Note>) -> Put {
         let Some(lane) = &self.lane else { return put(&self.calls, self.stream, &notes).await };
         let (answer, answered) = oneshot::channel();
-        if lane.send(Unit { notes, urgent, answer }).is_err() {
+        if lane.send(Unit { notes, answer }).is_err() {
             return Put::Refused("the connection is closed".into());
         }
         answered.await.unwrap_or_else(|_| Put::Unclear("the connection is closed".into()))
@@ -75,10 +71,6 @@ impl Lane {
             batch.add(self.units.recv().await?, &mut self.held);
         }
         self.drain(&mut batch);
-        if !batch.urgent && batch.size < FULL {
-            tokio::time::sleep(LINGER).await;
-            self.drain(&mut batch);
-        }
         Some(batch.units)
     }
 
@@ -121,7 +113,6 @@ struct Batch {
     units: Vec<Unit>,
     subjects: HashSet<String>,
     size: usize,
-    urgent: bool,
 }
 
 impl Batch {
@@ -134,7 +125,6 @@ impl Batch {
         }
         self.subjects.extend(unit.notes.iter().map(|note| note.subject.clone()));
         self.size += unit.notes.len();
-        self.urgent |= unit.urgent;
         self.units.push(unit);
     }
 }

@@ -1,9 +1,9 @@
 //! How messages move: streams as data, append and load, the loop, timers, and what must be sealed on the way.
 //! The only user of the NATS client. Correct on one server and on three, which answer the same things differently.
 
+mod accepted;
 pub mod accounts;
 mod append;
-mod bulk;
 mod bus;
 mod calls;
 mod consume;
@@ -19,6 +19,7 @@ pub mod provision;
 mod put;
 mod react;
 mod read;
+mod reader;
 mod refusing;
 mod run;
 mod seal;

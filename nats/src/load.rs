@@ -21,10 +21,12 @@ use crate::streams::{EVENTS, SNAPSHOTS};
 
 /// Aggregates kept in memory.
 const KEPT: usize = 16_384;
-/// A snapshot is taken every so many events.
-pub(crate) const SNAPSHOT_EVERY: u64 = 200;
-/// Events asked for at a time. A snapshot is longer than a page.
-const PAGE: usize = 256;
+/// A snapshot is taken every so many events; what came after it has to be read one by one.
+pub(crate) const SNAPSHOT_EVERY: u64 = 50;
+/// Events asked for together with the snapshot: all there are of most aggregates, and few when the snapshot serves.
+const FIRST: usize = 32;
+/// Events asked for at a time after that.
+const PAGE: usize = 1024;
 /// Repeatable commands remembered per aggregate.
 const CAUSES: usize = 2048;
 
@@ -163,7 +165,7 @@ impl Loader {
         let (calls, subject) = (&self.bus.0.calls, of.events());
         let kept = of.snapshot();
         let (first, snapshot) = tokio::join!(
-            read::page(calls, EVENTS, json!({ "seq": 1 }), &subject, PAGE),
+            read::page(calls, EVENTS, json!({ "seq": 1 }), &subject, FIRST),
             read::last(calls, SNAPSHOTS, &kept),
         );
         let first = first?;
@@ -212,7 +214,7 @@ impl Loader {
         let stored = async {
             let text = snapshot_of(of, &loaded)?;
             let sealed = self.bus.keyring().seal(text).await?;
-            put(&self.bus.0.calls, SNAPSHOTS, &[Note { expected: None, ..Note::only(of.snapshot(), sealed) }]).await;
+            put(&self.bus.0.calls, SNAPSHOTS, &[Note::after(of.snapshot(), None, sealed)]).await;
             anyhow::Ok(())
         };
         if let Err(error) = stored.await {
@@ -251,7 +253,7 @@ impl Pages {
     async fn read(mut self, calls: &crate::calls::Calls, subject: &str) -> Result<Vec<Vec<Stored>>> {
         let mut pages = vec![];
         loop {
-            let page = read::page(calls, EVENTS, json!({ "seq": self.from }), subject, PAGE * 4).await?;
+            let page = read::page(calls, EVENTS, json!({ "seq": self.from }), subject, PAGE).await?;
             self.from = page.messages.last().map_or(self.from, |last| last.sequence + 1);
             pages.push(page.messages);
             if page.ended {
@@ -288,7 +290,7 @@ pub(crate) async fn last_caused_by(
     let mut own = None;
     let mut read_to = 0;
     for _ in 0..100 {
-        let page = read::page(calls, EVENTS, start.clone(), subject, PAGE * 4).await?;
+        let page = read::page(calls, EVENTS, start.clone(), subject, PAGE).await?;
         for event in &page.messages {
             let head: EventHead = serde_json::from_slice(&event.payload)?;
             if head.causationid == Some(command) {

@@ -1,5 +1,7 @@
-//! What came of a command. Stored once per command id in `OUTCOMES` and never changed after it was told.
+//! What came of a command. Stored once per command id in `OUTCOMES` and never changed after it was told. A message there
+//! is one outcome under its command's id, or a list of accepted ones under the id of the first.
 
+use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -70,6 +72,24 @@ pub enum Waiting {
     /// Not decided yet.
     #[default]
     Pending,
+}
+
+/// The message for outcomes that are stored together.
+pub(crate) fn together(outcomes: &[Outcome]) -> Vec<u8> {
+    let json = match outcomes {
+        [one] => serde_json::to_vec(one),
+        several => serde_json::to_vec(several),
+    };
+    json.expect("an outcome has text keys")
+}
+
+/// The outcome of a command in the message that is stored for it.
+pub(crate) fn of(command: Uuid, message: &[u8]) -> Result<Option<Outcome>> {
+    if !message.starts_with(b"[") {
+        return Ok(Some(serde_json::from_slice(message)?));
+    }
+    let several: Vec<Outcome> = serde_json::from_slice(message)?;
+    Ok(several.into_iter().find(|outcome| outcome.id == command))
 }
 
 /// Where the outcome of a command is stored.

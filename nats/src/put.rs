@@ -3,8 +3,7 @@
 
 use async_nats::HeaderMap;
 use async_nats::header::{
-    NATS_BATCH_COMMIT, NATS_BATCH_ID, NATS_BATCH_SEQUENCE, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_EXPECTED_STREAM,
-    NATS_MESSAGE_ID,
+    NATS_BATCH_COMMIT, NATS_BATCH_ID, NATS_BATCH_SEQUENCE, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -13,6 +12,7 @@ use uuid::Uuid;
 
 use crate::calls::{Calls, Unanswered};
 use crate::refusing;
+use crate::streams::{OUTCOMES, SNAPSHOTS};
 
 /// How long a stored message may take to be acknowledged before nobody knows.
 const WAIT: Duration = Duration::from_secs(5);
@@ -21,7 +21,8 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Note {
     pub(crate) subject: String,
-    /// The server drops a second message with this id for a while. Not needed where `expected` does the same.
+    /// The server drops a second message with this id for a while, at 170 bytes of its memory: only where `expected`
+    /// does not do the same for ever.
     pub(crate) id: Option<String>,
     /// The sequence of the last message on the subject: another one means conflict.
     pub(crate) expected: Option<u64>,
@@ -34,9 +35,14 @@ impl Note {
         Note { subject, id: Some(id.to_string()), expected, payload: payload.into(), extra: vec![] }
     }
 
+    /// The message that follows `expected` on its subject, if nothing is said about that before it in the same batch.
+    pub(crate) fn after(subject: String, expected: Option<u64>, payload: impl Into<Bytes>) -> Self {
+        Note { subject, id: None, expected, payload: payload.into(), extra: vec![] }
+    }
+
     /// The only message on its subject, ever.
     pub(crate) fn only(subject: String, payload: impl Into<Bytes>) -> Self {
-        Note { subject, id: None, expected: Some(0), payload: payload.into(), extra: vec![] }
+        Self::after(subject, Some(0), payload)
     }
 
     fn headers(&self, stream: &str) -> HeaderMap {
@@ -44,8 +50,9 @@ impl Note {
         if let Some(id) = &self.id {
             headers.insert(NATS_MESSAGE_ID, id.as_str());
         }
-        headers.insert(NATS_EXPECTED_STREAM, stream);
-        headers.insert("Content-Type", "application/cloudevents+json");
+        if ![OUTCOMES, SNAPSHOTS].contains(&stream) {
+            headers.insert("Content-Type", "application/cloudevents+json");
+        }
         if let Some(expected) = self.expected {
             headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
         }
@@ -76,6 +83,8 @@ pub(crate) enum Put {
 #[derive(Deserialize)]
 struct Ack {
     #[serde(default)]
+    stream: String,
+    #[serde(default)]
     seq: u64,
     #[serde(default)]
     duplicate: bool,
@@ -96,7 +105,7 @@ pub(crate) struct Trouble {
 /// Stores one message, or several all together.
 pub(crate) async fn put(calls: &Calls, stream: &str, notes: &[Note]) -> Put {
     let put = match notes {
-        [one] => answer(calls.ask(&one.subject, Some(one.headers(stream)), one.payload.clone(), WAIT).await),
+        [one] => answer(stream, calls.ask(&one.subject, Some(one.headers(stream)), one.payload.clone(), WAIT).await),
         several => batch(calls, stream, several).await,
     };
     refusing::note(&put);
@@ -123,16 +132,18 @@ async fn batch(calls: &Calls, stream: &str, notes: &[Note]) -> Put {
     }
     let mut headers = in_batch(last, notes.len());
     headers.insert(NATS_BATCH_COMMIT, "1");
-    answer(calls.ask(&last.subject, Some(headers), last.payload.clone(), WAIT).await)
+    answer(stream, calls.ask(&last.subject, Some(headers), last.payload.clone(), WAIT).await)
 }
 
-fn answer(answer: Result<async_nats::Message, Unanswered>) -> Put {
+fn answer(stream: &str, answer: Result<async_nats::Message, Unanswered>) -> Put {
     let message = match answer {
         Ok(message) => message,
         Err(error) => return Put::Unclear(error.to_string()),
     };
     match serde_json::from_slice::<Ack>(&message.payload) {
         Ok(Ack { error: Some(trouble), .. }) => refused(trouble),
+        // a subject that another stream took: nobody would find the message there
+        Ok(Ack { stream: other, seq, .. }) if seq > 0 && other != stream => Put::Refused(format!("{other} took it")),
         Ok(Ack { seq, duplicate, .. }) if seq > 0 => Put::Stored { sequence: seq, duplicate },
         _ => Put::Unclear("the answer is not an acknowledgement".into()),
     }

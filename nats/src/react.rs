@@ -28,7 +28,7 @@ pub(crate) struct React {
 }
 
 impl Handle for React {
-    fn handle(self: Arc<Self>, delivery: Delivery) -> BoxFuture<'static, Result<Option<Rest>, Fault>> {
+    fn handle(self: Arc<Self>, delivery: Arc<Delivery>) -> BoxFuture<'static, Result<Option<Rest>, Fault>> {
         async move { self.event(delivery).await.map(|()| None) }.boxed()
     }
 }
@@ -39,7 +39,7 @@ impl React {
         React { bus, context: service.name, reactions, workers }
     }
 
-    async fn event(&self, delivery: Delivery) -> Result<(), Fault> {
+    async fn event(&self, delivery: Arc<Delivery>) -> Result<(), Fault> {
         let opened = self.bus.keyring().open(&delivery.payload).await?;
         let event = match Message::event(&opened) {
             Ok(event) => event,

@@ -10,7 +10,7 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use uuid::Uuid;
 
@@ -25,7 +25,8 @@ const OPEN: &[u8] = br#"{"$personal":"#;
 const ABOUT: &[u8] = br#","about":""#;
 const NONCE: usize = 12;
 
-type Keys = HashMap<Uuid, Option<Cipher>>;
+/// Mostly of one person, where hashing costs more than comparing.
+pub(crate) type Keys = BTreeMap<Uuid, Option<Cipher>>;
 
 pub(crate) fn has_sealed(raw: &[u8]) -> bool {
     memmem::find(raw, SEALED).is_some()

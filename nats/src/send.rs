@@ -65,7 +65,7 @@ impl Bus {
                 told = &mut inbox.answers => return told_or_later(told.ok().map(|message| message.payload)),
             }
         }?;
-        if sent.duplicate {
+        if sent.duplicate && repeatable(command.id) {
             return self.stored_outcome(command.id, deadline).await;
         }
         let told = timeout(deadline.saturating_duration_since(Instant::now()), &mut inbox.answers).await;
@@ -82,7 +82,7 @@ impl Bus {
     pub async fn remember(&self, command: &Message<Command>) -> Result<(), SendError> {
         let payload = serde_json::to_vec(&pending(command)?).map_err(|error| SendError::Unavailable(error.into()))?;
         let note = Note::only(outcome::pending_subject(command.id), payload);
-        match self.0.outcomes.put(vec![note], true).await {
+        match self.0.outcomes.put(vec![note]).await {
             // a conflict says that it was noted before
             Put::Stored { .. } | Put::Conflict | Put::InProcess => {}
             Put::Full => return Err(SendError::Overloaded),
@@ -92,13 +92,15 @@ impl Bus {
         Ok(())
     }
 
-    /// What came of a command, as the leader knows it; `None` while it is not decided, or long ago.
+    /// What came of a command, as the leader knows it; `None` while it is not decided, or long ago, or when only the
+    /// one who asked ([`Bus::ask`]) was told, under an id that does not come again: the log's events and the
+    /// `operations` page know of that one.
     ///
     /// # Errors
     /// The log does not answer.
     pub async fn outcome(&self, command: Uuid) -> Result<Option<Outcome>> {
         let stored = read::leader_last(&self.0.calls, streams::OUTCOMES, &outcome::subject(command)).await?;
-        Ok(stored.map(|stored| serde_json::from_slice(&stored.payload)).transpose()?)
+        Ok(stored.map(|stored| outcome::of(command, &stored.payload)).transpose()?.flatten())
     }
 
     /// Whether it is noted that a command was taken ([`Bus::remember`]).
@@ -133,7 +135,7 @@ impl Bus {
         let deadline = Instant::now() + PATIENCE;
         crash::point("command.sending");
         loop {
-            let why = match self.0.commands.put(vec![note.clone()], true).await {
+            let why = match self.0.commands.put(vec![note.clone()]).await {
                 Put::Stored { sequence, duplicate } => {
                     crash::point("command.sent");
                     return Ok(Sent { sequence, duplicate });
@@ -164,6 +166,11 @@ impl Bus {
             pause = (pause * 2).min(Duration::from_millis(200));
         }
     }
+}
+
+/// Whether a command under this id may be sent again much later: then its outcome is kept under its own subject.
+pub(crate) fn repeatable(command: Uuid) -> bool {
+    command.get_version_num() == 5
 }
 
 fn told_or_later(told: Option<Bytes>) -> Result<Reply, SendError> {

@@ -72,12 +72,12 @@ fn context(subject: &str) -> &str {
 pub(crate) struct Relay(pub(crate) Bus);
 
 impl Handle for Relay {
-    fn handle(self: Arc<Self>, delivery: Delivery) -> BoxFuture<'static, Result<Option<Rest>, Fault>> {
+    fn handle(self: Arc<Self>, delivery: Arc<Delivery>) -> BoxFuture<'static, Result<Option<Rest>, Fault>> {
         async move {
             let head: Head =
                 serde_json::from_slice(&delivery.payload).map_err(|_| Fault::Reject(anyhow!("no command")))?;
             let subject = delivery.subject.replacen("due.", "cmd.", 1);
-            self.0.put_command(Note::new(subject, head.id, None, delivery.payload)).await?;
+            self.0.put_command(Note::new(subject, head.id, None, delivery.payload.clone())).await?;
             Ok(None)
         }
         .boxed()

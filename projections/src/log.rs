@@ -15,8 +15,6 @@ use crate::recorded::Recorded;
 const CHUNK: usize = 1000;
 /// How many chunks may be under way between reading and writing.
 const AHEAD: usize = 16;
-/// What comes one by one is read together: a page and a transaction for each message would cost more than the messages.
-const GATHER: Duration = Duration::from_millis(5);
 /// How long reading waits before it tells that there is nothing.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -94,13 +92,9 @@ async fn read(mut feed: Feed, to: mpsc::Sender<anyhow::Result<Chunk>>) {
         let delivered = feed.next(CHUNK, IDLE).await;
         let upto = feed.position();
         let failed = delivered.is_err();
-        let trickles = delivered.as_ref().is_ok_and(|some| !some.is_empty() && some.len() < CHUNK / 2);
         let chunk = delivered.map(|delivered| tokio::spawn(async move { parse(delivered, upto) }));
         if to.send(chunk).await.is_err() || failed {
             return;
-        }
-        if trickles {
-            tokio::time::sleep(GATHER).await;
         }
     }
 }

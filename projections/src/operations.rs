@@ -3,6 +3,7 @@
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::FromRow;
@@ -78,6 +79,7 @@ impl Stored for Row {
 /// The stored form of an outcome, and of the promise of one.
 #[derive(Deserialize)]
 struct Stated {
+    id: Uuid,
     kind: String,
     subject: Uuid,
     #[serde(default)]
@@ -91,6 +93,17 @@ struct Stated {
     #[serde(default)]
     authid: Option<Uuid>,
     time: DateTime<Utc>,
+}
+
+/// Which command it is about; what else is wrong with it is found when it is applied.
+#[derive(Deserialize)]
+struct About {
+    id: Uuid,
+}
+
+/// What a message says: of one command, or of several whose outcomes were stored together.
+fn all<T: DeserializeOwned>(recorded: &Recorded) -> anyhow::Result<Vec<T>> {
+    if recorded.is_list() { recorded.read() } else { Ok(vec![recorded.read()?]) }
 }
 
 /// Writes the page.
@@ -117,21 +130,23 @@ impl Projection for Operations {
     }
 
     fn needs(&mut self, recorded: &Recorded) {
-        if let Ok(id) = recorded.id() {
+        for About { id } in all(recorded).unwrap_or_default() {
             self.commands.need(&id);
         }
     }
 
     fn apply(&mut self, recorded: &Recorded) -> anyhow::Result<()> {
-        let (id, stated) = (recorded.id()?, recorded.read::<Stated>()?);
-        let known = self.commands.get(&id).cloned();
-        let row = if recorded.subject.ends_with(".pending") {
-            asked(id, stated, known)
-        } else {
-            ensure!(stated.status == "accepted" || stated.status == "rejected", "an outcome is accepted or rejected");
-            decided(id, stated, known)
-        };
-        self.commands.put(row);
+        let promised = recorded.subject.ends_with(".pending");
+        for stated in all::<Stated>(recorded)? {
+            let known = self.commands.get(&stated.id).cloned();
+            let row = if promised {
+                asked(stated, known)
+            } else {
+                ensure!(["accepted", "rejected"].contains(&&*stated.status), "an outcome is accepted or rejected");
+                decided(stated, known)
+            };
+            self.commands.put(row);
+        }
         Ok(())
     }
 
@@ -141,11 +156,11 @@ impl Projection for Operations {
 }
 
 /// The promise of an outcome; it may come after the outcome.
-fn asked(id: Uuid, stated: Stated, known: Option<Row>) -> Row {
+fn asked(stated: Stated, known: Option<Row>) -> Row {
     match known {
         Some(row) => Row { asked_at: row.asked_at.min(stated.time), ..row },
         None => Row {
-            id,
+            id: stated.id,
             status: "pending".to_owned(),
             kind: stated.kind,
             subject: stated.subject,
@@ -160,11 +175,11 @@ fn asked(id: Uuid, stated: Stated, known: Option<Row>) -> Row {
 }
 
 /// The outcome; the first one counts for ever.
-fn decided(id: Uuid, stated: Stated, known: Option<Row>) -> Row {
+fn decided(stated: Stated, known: Option<Row>) -> Row {
     match known {
         Some(row) if row.status != "pending" => row,
         known => Row {
-            id,
+            id: stated.id,
             status: stated.status,
             kind: stated.kind,
             subject: stated.subject,

@@ -37,6 +37,8 @@ pub async fn pool(url: &str, role: Option<&str>, size: u32) -> anyhow::Result<Pg
         _ => {}
     }
     let pool = PgPoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(5));
+    // whoever writes tries again anyway; a question before each transaction would be a round trip for nothing
+    let pool = pool.test_before_acquire(role != Some(PROJECTOR));
     let pool = pool.after_connect(move |connection, _| {
         let setup = setup.clone();
         Box::pin(async move {

@@ -1,6 +1,6 @@
 //! A message of the log as a projection gets it: what was said, where it stands, and its sealed form.
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use events::{Event, Message, Unreadable};
@@ -33,6 +33,9 @@ impl Recorded {
 
     /// Parses the event, so that several projections need not; a fault is kept until someone asks for the event.
     pub fn decode(&mut self) {
+        if !self.subject.starts_with("evt.") {
+            return;
+        }
         self.event = Some(Message::event(&self.opened).map_err(|fault| describe(&fault)));
     }
 
@@ -56,18 +59,15 @@ impl Recorded {
         serde_json::from_slice(&self.opened).map_err(|fault| anyhow!("{}", describe(&fault.into())))
     }
 
+    /// Whether it is a list of things.
+    pub fn is_list(&self) -> bool {
+        self.opened.starts_with(b"[")
+    }
+
     /// The key that stops when this message cannot be applied: the id of the aggregate or of the command.
     pub fn key(&self) -> &str {
         let place = if self.subject.starts_with("evt.") { 3 } else { 1 };
         self.subject.splitn(place + 2, '.').nth(place).unwrap_or(&self.subject)
-    }
-
-    /// [`Recorded::key`] as the id that it is.
-    ///
-    /// # Errors
-    /// It is none.
-    pub fn id(&self) -> anyhow::Result<Uuid> {
-        Uuid::try_parse(self.key()).context("the subject has no id")
     }
 
     /// A sealed field of `data` in portable form: `<message id>.<person>.<base64>`. Nothing when it is not sealed.
