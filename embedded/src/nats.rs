@@ -123,11 +123,13 @@ impl Nats {
             flag("--store_dir"),
             self.dir.join("jetstream").into(),
         ];
+        // beside us on the same machine: with a thread for each core it spends more time looking for work than working
+        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)).to_string();
         let spec = Spec {
             program: &find::nats_server()?,
             args,
             // a quarter of the server's time goes into collecting garbage otherwise; the limit keeps the memory bounded
-            env: &[("GOGC", "400"), ("GOMEMLIMIT", "1GiB")],
+            env: &[("GOGC", "400"), ("GOMEMLIMIT", "1GiB"), ("GOMAXPROCS", &threads)],
             log: &self.log(),
             signal: "TERM",
             user: None,

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use crate::Sync;
 use crate::reader;
-use crate::streams::{COMMANDS, CONTEXTS, Context, EVENTS, OUTCOMES, SCHEDULES, SNAPSHOTS};
+use crate::streams::{ASKED, COMMANDS, CONTEXTS, Context, EVENTS, OUTCOMES, SCHEDULES, SNAPSHOTS};
 
 /// Every role: each is a NATS user and the name of a connection.
 pub fn roles() -> &'static [&'static str] {
@@ -150,7 +150,7 @@ fn permissions(role: &str) -> Option<Permissions> {
     let base = Permissions::new(role);
     Some(match role {
         "gateway" => base
-            .say(["cmd.>", "out.*.pending", "wake.OUTCOMES"])
+            .say(["cmd.>", "ask.>", "out.*.pending", "wake.OUTCOMES"])
             .say(GATEWAY_ASKS.map(|verb| format!("vault.{verb}")))
             .keys()
             .read(EVENTS)
@@ -201,6 +201,7 @@ fn context(base: Permissions, context: &Context) -> Permissions {
     if context.decides {
         may = may
             .consume(COMMANDS, name)
+            .consume(ASKED, name)
             .consume(SCHEDULES, name)
             .say([
                 format!("evt.{name}.>"),

@@ -38,6 +38,8 @@ pub(crate) enum Appended {
     Stored(u64),
     /// The aggregate has other events by now, up to this sequence.
     Conflict(u64),
+    /// The same command led to events before, and others followed them.
+    Before,
     /// These names are somebody else's.
     Taken(Vec<Claim>),
     /// A person in it has no key any more.
@@ -89,16 +91,23 @@ impl Append<'_> {
             // claims first, so that the last sequence is the aggregate's
             let mut notes = self.claims.notes(self.of, self.cause);
             notes.extend(self.events.iter().cloned());
+            let mut before = false;
             let why = match self.bus.0.events.put(notes).await {
                 Put::Stored { sequence, duplicate: false } => return Ok(Appended::Stored(sequence)),
                 Put::Full => return Err(Fault::Retry(anyhow!("the log is full"))),
                 Put::Refused(why) => return Err(Fault::Retry(anyhow!("the log refuses: {why}"))),
-                Put::Stored { .. } => "stored before".to_owned(),
+                Put::Stored { .. } => {
+                    before = true;
+                    "stored before".to_owned()
+                }
                 Put::Conflict | Put::InProcess => "another append is in the way".to_owned(),
                 Put::Unclear(why) => why,
             };
             if let Some(settled) = self.look().await? {
                 return Ok(settled);
+            }
+            if before {
+                return Ok(Appended::Before);
             }
             tracing::debug!(aggregate.id = %self.of.id, attempt, why, "appending again");
             tokio::time::sleep(jitter(attempt)).await;
@@ -143,7 +152,7 @@ async fn events(
         let json = written(of, of.id, last, version + n as u64 + 1, cause, draft.body.get());
         let sealed = bus.keyring().seal(json).await?;
         // the stream takes one expectation per subject in a batch
-        notes.push(Note::after(of.events(), (n == 0).then_some(sequence), sealed));
+        notes.push(Note::new(of.events(), last, (n == 0).then_some(sequence), sealed));
     }
     Ok((notes, last))
 }
@@ -249,7 +258,7 @@ impl Wish {
         });
         let id = Uuid::new_v5(&cause.id, format!("claim.{}.{verb}", self.id).as_bytes());
         let json = written(of, self.id, id, version + 1, cause, &body.to_string());
-        Note::after(claim_subject(of, self.id), Some(sequence), json)
+        Note::new(claim_subject(of, self.id), id, Some(sequence), json)
     }
 }
 

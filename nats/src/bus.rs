@@ -81,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) calls: Arc<Calls>,
     pub(crate) keyring: Keyring,
     pub(crate) commands: Writer,
+    pub(crate) asked: Writer,
     pub(crate) events: Writer,
     pub(crate) outcomes: Writer,
     pub(crate) wakes: Wakes,
@@ -116,6 +117,8 @@ impl Bus {
         let bus = Bus(Arc::new(Inner {
             role: options.role.clone(),
             commands: writer(streams::COMMANDS),
+            // nothing there waits for the disk
+            asked: Writer::new(calls.clone(), streams::ASKED, Sync::Interval),
             events: writer(streams::EVENTS),
             outcomes: writer(streams::OUTCOMES),
             wakes: Wakes::new(client.clone()),

@@ -23,12 +23,14 @@ use crate::outcome::{self, Outcome, Status};
 use crate::put::{Note, Put};
 use crate::read;
 use crate::send::repeatable;
-use crate::streams::{EVENTS, OUTCOMES};
+use crate::streams::{COMMANDS, EVENTS, OUTCOMES};
 
 /// How often a command is decided again because somebody else was faster.
 const CONTENTION: u32 = 10;
 /// Older deliveries are given up: soon the message is delivered to somebody else, and two must not decide it at once.
 const TOO_OLD: Duration = Duration::from_secs(20);
+/// Half of the time for which streams remember ids.
+const OLD: TimeDelta = TimeDelta::minutes(1);
 /// Clocks of servers and processes differ by less than this.
 const CLOCKS: TimeDelta = TimeDelta::minutes(2);
 
@@ -123,9 +125,11 @@ impl Decide {
     async fn read(&self, delivery: &Delivery) -> Result<Asked, Fault> {
         let opened = self.bus.keyring().open(&delivery.payload).await?;
         let head: Head = serde_json::from_slice(&opened).map_err(|error| Fault::Reject(hidden(&error)))?;
+        // behind `cmd.` or `ask.`
+        let place = delivery.subject.get(4..);
         let of = |&(aggregate, make): &(&'static str, Make)| {
-            let subject = format!("cmd.{}.{aggregate}.{}", self.context, head.subject);
-            (*subject == *delivery.subject).then_some((Of { context: self.context, aggregate, id: head.subject }, make))
+            let subject = format!("{}.{aggregate}.{}", self.context, head.subject);
+            (place == Some(&subject)).then_some((Of { context: self.context, aggregate, id: head.subject }, make))
         };
         let (of, make) = self
             .aggregates
@@ -133,7 +137,11 @@ impl Decide {
             .find_map(of)
             .ok_or_else(|| Fault::Reject(anyhow!("{} does not fit the message", delivery.subject)))?;
         let meta = Meta { subject: head.subject, id: head.id, time: head.time, caller: caller(&head), taken: vec![] };
-        let again = delivery.delivered > 1 || repeatable(head.id);
+        // a waiting command that was not decided in time is sent a second time; one that is old may have been delivered
+        // before to a consumer that knew nothing of it since, and younger ones are told apart by the ids of their events
+        let resent = delivery.stream == COMMANDS && head.replyto.is_some();
+        let old = Utc::now() - delivery.stored > OLD;
+        let again = delivery.delivered > 1 || repeatable(head.id) || resent || old;
         Ok(Asked { head, opened, of, make, meta, again, stored: delivery.stored })
     }
 
@@ -164,6 +172,10 @@ impl Decide {
             match append(&self.bus, asked.of, (version, sequence), &drafts, &asked.cause()).await? {
                 Appended::Stored(last) => return Ok(self.stored(asked, &loaded, &drafts, version, last)),
                 Appended::Conflict(tail) => at_least = self.behind(asked.of, tail),
+                Appended::Before => {
+                    asked.again = true;
+                    self.loader.forget(asked.of);
+                }
                 Appended::Taken(claims) => asked.meta.taken.extend(claims),
                 Appended::Erased => return Ok(not_proven(asked, Step::Refused(erased()), version, sequence)),
             }

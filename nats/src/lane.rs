@@ -1,13 +1,16 @@
 //! Group commit: while one batch is being flushed to disk the next one fills, so that many waiting appends share one
-//! flush. Alone a message is a plain publish. One subject is written once in a batch; what conflicts is stored alone.
+//! flush. A batch has a price of its own, so a few messages are plain publishes; how many depends on the disk and is
+//! learned. One subject is written once in a batch; what conflicts is stored alone.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Sync;
 use crate::calls::Calls;
 use crate::put::{Note, Put, put};
+use crate::streams::ASKED;
 
 /// Messages in one batch. The server takes 1000; a smaller one is answered sooner.
 const FULL: usize = 256;
@@ -29,10 +32,16 @@ impl Writer {
     pub(crate) fn new(calls: Arc<Calls>, stream: &'static str, sync: Sync) -> Self {
         let lane = (sync == Sync::Always).then(|| {
             let (sender, units) = mpsc::unbounded_channel();
-            tokio::spawn(Lane { calls: calls.clone(), stream, units, held: VecDeque::new() }.run());
+            let (calls, held, costs) = (calls.clone(), VecDeque::new(), Costs { single: 0.000_25, batch: 0.003 });
+            tokio::spawn(Lane { calls, stream, units, held, costs }.run());
             sender
         });
         Writer { calls, stream, lane }
+    }
+
+    /// The first word of the subjects that commands have in this stream.
+    pub(crate) fn subjects(&self) -> &'static str {
+        if self.stream == ASKED { "ask" } else { "cmd" }
     }
 
     /// Stores `notes` together.
@@ -52,6 +61,27 @@ struct Lane {
     units: mpsc::UnboundedReceiver<Unit>,
     /// Had to wait because another unit of the batch writes to the same subject.
     held: VecDeque<Unit>,
+    costs: Costs,
+}
+
+/// What storing takes, in seconds, as it was found lately.
+struct Costs {
+    single: f64,
+    batch: f64,
+}
+
+impl Costs {
+    fn batch_is_worth_it(&self, units: usize) -> bool {
+        units > 1 && self.single * units as f64 > self.batch
+    }
+
+    fn learn(&mut self, batch: bool, units: usize, took: Duration) {
+        let (used, other, parts) =
+            if batch { (&mut self.batch, &mut self.single, 1) } else { (&mut self.single, &mut self.batch, units) };
+        *used += (took.as_secs_f64() / parts as f64 - *used) * 0.1;
+        // what is not used is believed in a little more each time, until it is tried again
+        *other *= 0.999;
+    }
 }
 
 impl Lane {
@@ -81,20 +111,25 @@ impl Lane {
         }
     }
 
-    async fn store(&self, mut units: Vec<Unit>) {
-        metrics::histogram!("reprise_group_commit_size", "stream" => self.stream).record(units.len() as f64);
-        if units.len() > 1 {
+    async fn store(&mut self, mut units: Vec<Unit>) {
+        let (count, began) = (units.len(), Instant::now());
+        metrics::histogram!("reprise_group_commit_size", "stream" => self.stream).record(count as f64);
+        if self.costs.batch_is_worth_it(count) {
             let all: Vec<Note> = units.iter().flat_map(|unit| unit.notes.iter().cloned()).collect();
-            if let Put::Stored { sequence, duplicate: false } = put(&self.calls, self.stream, &all).await {
+            let stored = put(&self.calls, self.stream, &all).await;
+            self.costs.learn(true, count, began.elapsed());
+            if let Put::Stored { sequence, duplicate: false } = stored {
                 return share(units, sequence);
             }
             // one of them is in the way, or nobody knows: each finds out for itself
         }
+        let (calls, stream, began) = (&self.calls, self.stream, Instant::now());
         let alone = units.drain(..).map(async |unit| {
-            let result = put(&self.calls, self.stream, &unit.notes).await;
+            let result = put(calls, stream, &unit.notes).await;
             unit.answer.send(result).ok();
         });
         futures::future::join_all(alone).await;
+        self.costs.learn(false, count, began.elapsed());
     }
 }
 

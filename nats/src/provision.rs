@@ -336,7 +336,7 @@ pub(crate) async fn consumer_states(bus: &Bus, context: Option<&str>) -> Result<
     Ok(states)
 }
 
-async fn ends(bus: &Bus) -> Result<[u64; 3]> {
-    let [commands, events, outcomes] = [streams::COMMANDS, streams::EVENTS, streams::OUTCOMES];
-    Ok([bus.last_sequence(commands).await?, bus.last_sequence(events).await?, bus.last_sequence(outcomes).await?])
+async fn ends(bus: &Bus) -> Result<Vec<u64>> {
+    let streams = [streams::COMMANDS, streams::ASKED, streams::EVENTS, streams::OUTCOMES];
+    futures::future::try_join_all(streams.map(|stream| bus.last_sequence(stream))).await
 }

@@ -21,8 +21,7 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Note {
     pub(crate) subject: String,
-    /// The server drops a second message with this id for a while, at 170 bytes of its memory: only where `expected`
-    /// does not do the same for ever.
+    /// The server drops a second message with this id for a while.
     pub(crate) id: Option<String>,
     /// The sequence of the last message on the subject: another one means conflict.
     pub(crate) expected: Option<u64>,

@@ -11,7 +11,7 @@ use crate::consume::{Handle, consume};
 use crate::decide::Decide;
 use crate::provision::consumer_states;
 use crate::react::React;
-use crate::streams::{COMMANDS, EVENTS, SCHEDULES};
+use crate::streams::{ASKED, COMMANDS, EVENTS, SCHEDULES};
 use crate::timers::Relay;
 
 /// How often it is measured what waits.
@@ -27,6 +27,7 @@ pub async fn run_service(bus: Bus, service: Service, stop: CancellationToken) ->
     let mut parts: Vec<(&'static str, Arc<dyn Handle>)> = vec![];
     if !service.aggregates.is_empty() {
         parts.push((COMMANDS, decide.clone()));
+        parts.push((ASKED, decide.clone()));
         parts.push((SCHEDULES, Arc::new(Relay(bus.clone()))));
     }
     if !service.reactions.is_empty() || !service.workers.is_empty() {

@@ -7,10 +7,13 @@ use events::{Command, Message};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::bus::{Bus, SendError};
+use crate::calls::Inbox;
+use crate::lane::Writer;
 use crate::outcome::{self, Outcome, Pending};
 use crate::put::{Note, Put};
 use crate::{crash, read, streams};
@@ -24,7 +27,7 @@ const LAST_LOOK: Duration = Duration::from_millis(100);
 /// A command is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Its sequence in `COMMANDS`.
+    /// Its sequence in the stream.
     pub sequence: u64,
     /// It was there before, under the same id.
     pub duplicate: bool,
@@ -45,18 +48,33 @@ impl Bus {
     /// # Errors
     /// See [`SendError`]; after `Unavailable` it may be there all the same.
     pub async fn send(&self, command: &Message<Command>) -> Result<Sent, SendError> {
-        self.send_with(command, None).await
+        self.send_to(&self.0.commands, command, None).await
     }
 
-    /// [`Bus::send`], then waits for the outcome. A repetition (same id) is told what the first one was.
+    /// Puts a command into the log and waits for the outcome: when it is told, its events are durable. When it is not told
+    /// in time, the command is. A repetition under an id that may be repeated is told what the first one was.
     ///
     /// # Errors
     /// As [`Bus::send`].
     pub async fn ask(&self, command: &Message<Command>, wait: Duration) -> Result<Reply, SendError> {
         let deadline = Instant::now() + wait;
         let mut inbox = self.0.calls.one();
+        let told = self.ask_at(command, &mut inbox, deadline).await?;
+        if told == Reply::Later {
+            // from now on it is decided whatever happens
+            self.send_to(&self.0.commands, command, Some(&inbox.subject)).await?;
+        }
+        Ok(told)
+    }
+
+    async fn ask_at(
+        &self,
+        command: &Message<Command>,
+        inbox: &mut Inbox<oneshot::Receiver<async_nats::Message>>,
+        deadline: Instant,
+    ) -> Result<Reply, SendError> {
         let sent = {
-            let sending = self.send_with(command, Some(&inbox.subject));
+            let sending = self.send_to(&self.0.asked, command, Some(&inbox.subject));
             tokio::pin!(sending);
             tokio::select! {
                 biased;
@@ -66,12 +84,12 @@ impl Bus {
             }
         }?;
         if sent.duplicate && repeatable(command.id) {
-            return self.stored_outcome(command.id, deadline).await;
+            return Ok(self.stored_outcome(command.id, deadline).await);
         }
         let told = timeout(deadline.saturating_duration_since(Instant::now()), &mut inbox.answers).await;
         match told {
             Ok(told) => told_or_later(told.ok().map(|message| message.payload)),
-            Err(_) => self.stored_outcome(command.id, Instant::now() + LAST_LOOK).await,
+            Err(_) => Ok(self.stored_outcome(command.id, Instant::now() + LAST_LOOK).await),
         }
     }
 
@@ -112,30 +130,35 @@ impl Bus {
         Ok(stored.map(|stored| serde_json::from_slice(&stored.payload)).transpose()?)
     }
 
-    async fn send_with(&self, command: &Message<Command>, inbox: Option<&str>) -> Result<Sent, SendError> {
+    async fn send_to(
+        &self,
+        writer: &Writer,
+        command: &Message<Command>,
+        inbox: Option<&str>,
+    ) -> Result<Sent, SendError> {
         let _room = self.0.sending.try_acquire().map_err(|_| SendError::Overloaded)?;
-        let note = self.note(command, inbox).await?;
-        self.put_command(note).await
+        let note = self.note(writer.subjects(), command, inbox).await?;
+        self.put_command(writer, note).await
     }
 
     /// The command as it is stored; nobody but [`Bus::ask`] says where the outcome is told.
-    async fn note(&self, command: &Message<Command>, inbox: Option<&str>) -> Result<Note, SendError> {
+    async fn note(&self, begins: &str, command: &Message<Command>, inbox: Option<&str>) -> Result<Note, SendError> {
         let json = match inbox.map(str::to_owned) {
             replyto if command.replyto == replyto => serde_json::to_vec(command),
             replyto => serde_json::to_vec(&Message { replyto, ..command.clone() }),
         };
         let json = json.map_err(|error| SendError::Unavailable(error.into()))?;
-        let subject = command_subject(&kind_of(&json).map_err(SendError::Unavailable)?, command.subject);
+        let subject = command_subject(begins, &kind_of(&json).map_err(SendError::Unavailable)?, command.subject);
         let sealed = self.keyring().seal(json).await?;
         Ok(Note::new(subject.map_err(SendError::Unavailable)?, command.id, None, sealed))
     }
 
     /// Stores a command that is sealed already. The same id again is no second command.
-    pub(crate) async fn put_command(&self, note: Note) -> Result<Sent, SendError> {
+    pub(crate) async fn put_command(&self, writer: &Writer, note: Note) -> Result<Sent, SendError> {
         let deadline = Instant::now() + PATIENCE;
         crash::point("command.sending");
         loop {
-            let why = match self.0.commands.put(vec![note.clone()]).await {
+            let why = match writer.put(vec![note.clone()]).await {
                 Put::Stored { sequence, duplicate } => {
                     crash::point("command.sent");
                     return Ok(Sent { sequence, duplicate });
@@ -152,15 +175,15 @@ impl Bus {
         }
     }
 
-    /// The outcome of a command that somebody else sent under the same id.
-    async fn stored_outcome(&self, command: Uuid, deadline: Instant) -> Result<Reply, SendError> {
+    /// The outcome of a command that somebody else sent under the same id; `Later` when it is not decided by then.
+    async fn stored_outcome(&self, command: Uuid, deadline: Instant) -> Reply {
         let mut pause = Duration::from_millis(4);
         loop {
             // the command is in the log: whatever goes wrong from here on, its outcome comes later
             match timeout_at(deadline, self.outcome(command)).await {
-                Ok(Ok(Some(outcome))) => return Ok(Reply::Told(outcome)),
+                Ok(Ok(Some(outcome))) => return Reply::Told(outcome),
                 Ok(_) if Instant::now() + pause < deadline => {}
-                _ => return Ok(Reply::Later),
+                _ => return Reply::Later,
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));
@@ -202,11 +225,11 @@ pub(crate) fn kind_of(json: &[u8]) -> Result<String> {
     Ok(serde_json::from_slice::<Kind>(json)?.kind.into_owned())
 }
 
-/// `cmd.identity.user.<id>` for `identity.user.register.v1`.
-pub(crate) fn command_subject(kind: &str, aggregate: Uuid) -> Result<String> {
+/// `cmd.identity.user.<id>` for `identity.user.register.v1`, when it begins with `cmd`.
+pub(crate) fn command_subject(begins: &str, kind: &str, aggregate: Uuid) -> Result<String> {
     let mut words = kind.split('.');
     match (words.next(), words.next(), words.next()) {
-        (Some(context), Some(of), Some(_)) => Ok(format!("cmd.{context}.{of}.{aggregate}")),
+        (Some(context), Some(of), Some(_)) => Ok(format!("{begins}.{context}.{of}.{aggregate}")),
         _ => Err(anyhow!("{kind:?} is no type of a command")),
     }
 }

@@ -2,13 +2,18 @@
 //! makes any.
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
-use async_nats::jetstream::stream::{Compression, Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    Compression, Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType,
+};
 use std::time::Duration;
 
 /// What happened, for ever.
 pub const EVENTS: &str = "EVENTS";
 /// What was asked, for a month.
 pub const COMMANDS: &str = "COMMANDS";
+/// The same of those who wait for the outcome. An outcome is told when its events are durable, so the command need not
+/// be: whoever is not told has it stored in [`COMMANDS`] too before hearing that it was taken.
+pub const ASKED: &str = "ASKED";
 /// What came of it, for a day; the `operations` projection remembers longer.
 pub const OUTCOMES: &str = "OUTCOMES";
 /// Commands with a due time. A stream of its own, because schedules switch off `deny_purge`.
@@ -105,6 +110,15 @@ pub(crate) fn streams(plan: &Plan) -> Vec<Config> {
             ..base(COMMANDS, &["cmd.>"], fuse(2))
         },
         Config {
+            deny_delete: true,
+            max_age: 30 * DAY,
+            max_message_size: 1 << 19,
+            // copies are in as many memories before they are on a disk; one server writes when it has time
+            persist_mode: (plan.replicas == 1).then_some(PersistenceMode::Async),
+            description: Some("what was asked by those who wait for the outcome".into()),
+            ..base(ASKED, &["ask.>"], fuse(2))
+        },
+        Config {
             allow_atomic_publish: true,
             max_age: DAY,
             max_messages: 1_000_000,
@@ -144,6 +158,7 @@ pub(crate) fn consumers() -> Vec<(&'static str, pull::Config)> {
     for context in &CONTEXTS {
         if context.decides {
             all.push((COMMANDS, durable(context.name, vec![format!("cmd.{}.>", context.name)])));
+            all.push((ASKED, durable(context.name, vec![format!("ask.{}.>", context.name)])));
             all.push((SCHEDULES, durable(context.name, vec![format!("due.{}.>", context.name)])));
         }
         if !context.follows.is_empty() {

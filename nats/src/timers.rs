@@ -26,8 +26,8 @@ impl Bus {
     /// As [`Bus::send`].
     pub async fn schedule(&self, command: &Message<Command>, due: DateTime<Utc>) -> Result<(), SendError> {
         let json = serde_json::to_vec(command).map_err(|error| SendError::Unavailable(error.into()))?;
-        let target = kind_of(&json).and_then(|kind| command_subject(&kind, command.subject));
-        let target = target.map_err(SendError::Unavailable)?.replacen("cmd.", "due.", 1);
+        let target = kind_of(&json).and_then(|kind| command_subject("due", &kind, command.subject));
+        let target = target.map_err(SendError::Unavailable)?;
         let sealed = self.keyring().seal(json).await?;
         let mut note = Note::new(timer(context(&target), command.id), format!("{}.timer", command.id), Some(0), sealed);
         note.extra = vec![
@@ -77,7 +77,7 @@ impl Handle for Relay {
             let head: Head =
                 serde_json::from_slice(&delivery.payload).map_err(|_| Fault::Reject(anyhow!("no command")))?;
             let subject = delivery.subject.replacen("due.", "cmd.", 1);
-            self.0.put_command(Note::new(subject, head.id, None, delivery.payload.clone())).await?;
+            self.0.put_command(&self.0.0.commands, Note::new(subject, head.id, None, delivery.payload.clone())).await?;
             Ok(None)
         }
         .boxed()

@@ -169,7 +169,7 @@ async fn names_are_free_again(platform: &Platform) {
 fn messages(platform: &Platform) -> Vec<u8> {
     let system = platform.system();
     let mut all = vec![];
-    for stream in ["EVENTS", "COMMANDS", "OUTCOMES", "SCHEDULES", "DEAD", "SNAPSHOTS"] {
+    for stream in ["EVENTS", "COMMANDS", "ASKED", "OUTCOMES", "SCHEDULES", "DEAD", "SNAPSHOTS"] {
         for entry in system.stored(stream) {
             all.extend(entry.subject.as_bytes());
             all.extend(entry.event.to_string().as_bytes());

@@ -99,7 +99,7 @@ async fn the_leader_of_three_may_be_killed() {
     let mut roles = Roles::on_three().await;
     let load = roles.load(4);
     load.progress(10).await;
-    for stream in ["EVENTS", "COMMANDS", "EVENTS"] {
+    for stream in ["EVENTS", "ASKED", "COMMANDS"] {
         let leader = leader(&mut roles, stream).await;
         eprintln!("kill -9 {leader}, leader of {stream}");
         let Log::Three(cluster) = &mut roles.log else { unreachable!("three servers") };
@@ -136,7 +136,7 @@ async fn everything_may_be_delivered_twice() {
     let system = roles.system();
     let before = (system.last("EVENTS").await, pages(&system).await);
     let mut again = 0;
-    for stream in ["COMMANDS", "EVENTS"] {
+    for stream in ["COMMANDS", "ASKED", "EVENTS"] {
         let mut stranger = system.stranger("provisioner");
         let names = stranger.ask(&format!("$JS.API.CONSUMER.NAMES.{stream}"), &json!({})).expect("a connection");
         let names = names.expect("an answer").json();

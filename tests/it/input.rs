@@ -17,7 +17,8 @@ async fn nothing_bad_reaches_the_log() {
     let platform = Platform::start().await;
     let ada = platform.somebody_with_profile().await;
     platform.settle().await;
-    let before = (platform.last_position(), platform.system().last("COMMANDS").await);
+    let system = platform.system();
+    let before = (platform.last_position(), system.last("COMMANDS").await, system.last("ASKED").await);
     bodies(&platform, &ada).await;
     addresses(&platform, &ada).await;
     tokens(&platform, &ada).await;
@@ -25,7 +26,7 @@ async fn nothing_bad_reaches_the_log() {
     framework_answers(&platform).await;
     platform.settle().await;
     assert_eq!(platform.last_position(), before.0, "{:?}", platform.events().split_off(before.0 as usize));
-    assert_eq!(platform.system().last("COMMANDS").await, before.1);
+    assert_eq!((system.last("COMMANDS").await, system.last("ASKED").await), (before.1, before.2));
     forged_identity_headers_do_not_pass(&platform, &ada).await;
     dangerous_text_is_just_text(&platform).await;
     platform.check().await;

@@ -40,6 +40,7 @@ fn nothing_else_in_nats(stranger: &mut Stranger, id: Uuid) {
         "STREAM.MSG.GET.EVENTS",
         "STREAM.SNAPSHOT.EVENTS",
         "STREAM.INFO.COMMANDS",
+        "STREAM.INFO.ASKED",
         "STREAM.LIST",
         "CONSUMER.CREATE.EVENTS",
         "CONSUMER.CREATE.EVENTS.mine.evt.>",

@@ -62,7 +62,7 @@ pub async fn lost_acknowledgements(world: &World) {
     world.run(counter()).await;
     told(&world.bus, &twice).await;
     world.settled().await;
-    let asked = &world.all(streams::COMMANDS).await[0];
+    let asked = &world.all(streams::ASKED).await[0];
     async_nats::jetstream::new(client.clone())
         .get_stream(streams::OUTCOMES)
         .await

@@ -91,6 +91,15 @@ impl World {
         }
     }
 
+    /// Everything in `OUTCOMES`, one by one.
+    pub async fn outcomes(&self) -> Vec<nats::Outcome> {
+        let read = |message: nats::Delivered| match message.raw.first() {
+            Some(b'[') => serde_json::from_slice::<Vec<nats::Outcome>>(&message.raw).expect("a list"),
+            _ => vec![serde_json::from_slice(&message.raw).expect("an outcome")],
+        };
+        self.all(streams::OUTCOMES).await.into_iter().flat_map(read).collect()
+    }
+
     /// The events of one aggregate.
     pub async fn events_of(&self, subject: Uuid) -> Vec<serde_json::Value> {
         let all = self.all(streams::EVENTS).await;

@@ -41,6 +41,46 @@ async fn what_the_caller_did_not_see_is_refused() {
     assert_eq!(told(&world.bus, &seen(1)).await.version, 2);
 }
 
+/// Nobody decides: whoever waited hears that it will be decided, and then it is, whatever became of the first copy.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_told_in_time_is_stored_before_anybody_hears_so() {
+    let server = embedded::Nats::scratch();
+    for lost in [true, false] {
+        let world = World::new(&server.url, Sync::Interval, 1).await;
+        let asked = command(Uuid::now_v7(), count());
+        let reply = world.bus.ask(&asked, std::time::Duration::from_millis(100)).await.expect("the log takes it");
+        assert_eq!(reply, nats::Reply::Later);
+        if lost {
+            let stream = async_nats::jetstream::new(raw(&server.url).await).get_stream(streams::ASKED).await;
+            stream.expect("a stream").purge().await.expect("purged");
+        }
+        let service = world.run(counter()).await;
+        eventually("it is decided", async || world.events_of(asked.subject).await.len() == 1).await;
+        world.settled().await;
+        assert_eq!(world.events_of(asked.subject).await.len(), 1);
+        let told: Vec<_> = world.outcomes().await.into_iter().filter(|outcome| outcome.id == asked.id).collect();
+        assert!(!told.is_empty() && told.iter().all(|one| one.position == told[0].position), "{told:?}");
+        world.stop.cancel();
+        service.await.expect("no panic").expect("stopped");
+    }
+}
+
+/// Outcomes that nobody asks for any more share a message, and each is found in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn outcomes_of_one_moment_share_a_message() {
+    let server = embedded::Nats::scratch();
+    let world = World::new(&server.url, Sync::Interval, 1).await;
+    world.run(counter()).await;
+    let commands: Vec<_> = (0..200).map(|_| command(Uuid::now_v7(), count())).collect();
+    let outcomes = futures::future::join_all(commands.iter().map(|one| told(&world.bus, one))).await;
+    world.settled().await;
+    let stored = world.outcomes().await;
+    assert_eq!(stored.len(), 200);
+    assert!(outcomes.iter().all(|outcome| stored.contains(outcome)));
+    let messages = world.all(streams::OUTCOMES).await.len();
+    assert!(messages < 100, "{messages} messages");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_with_one_id_are_one() {
     let server = embedded::Nats::scratch();
@@ -74,7 +114,7 @@ async fn every_command_twice_is_once() {
     world.settled().await;
     let before = world.all(streams::EVENTS).await.len();
     let client = raw(&server.url).await;
-    for asked in world.all(streams::COMMANDS).await {
+    for asked in world.all(streams::ASKED).await {
         client.publish(asked.subject, asked.raw).await.expect("published");
     }
     client.flush().await.expect("flushed");
@@ -102,7 +142,7 @@ async fn an_outcome_that_was_not_stored_is_found_in_the_events() {
     let client = raw(&server.url).await;
     let context = async_nats::jetstream::new(client.clone());
     context.get_stream(streams::OUTCOMES).await.expect("a stream").purge().await.expect("purged");
-    let asked = &world.all(streams::COMMANDS).await[0];
+    let asked = &world.all(streams::ASKED).await[0];
     client.publish(asked.subject.clone(), asked.raw.clone()).await.expect("published");
     client.flush().await.expect("flushed");
     world.run(counter()).await;
@@ -235,7 +275,7 @@ async fn group_commit_takes_everything_once() {
             .collect();
         assert_eq!(versions, (1..=versions.len() as u64).collect::<Vec<_>>());
     }
-    let ids: HashSet<_> = world.all(streams::OUTCOMES).await.iter().map(|outcome| outcome.subject.clone()).collect();
+    let ids: HashSet<_> = world.outcomes().await.into_iter().map(|outcome| outcome.id).collect();
     assert_eq!(ids.len(), commands.len());
     assert!(outcomes.iter().any(|outcome| outcome.status == Status::Rejected));
     let _ = profile::Visibility::Public;

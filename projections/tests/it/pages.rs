@@ -207,6 +207,7 @@ async fn a_message_whose_key_is_gone_makes_a_row_without_it() {
 async fn an_operation_ends_once() {
     let world = World::new().await;
     let (early, late, alone) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+    let (one, two) = (Uuid::from_u128(4), Uuid::from_u128(5));
     let pending = |id: Uuid| json!({ "id": id, "kind": "profile.profile.update.v1", "subject": person(1), "status": "pending", "authid": person(1), "time": time(1) });
     let outcome = |id: Uuid, status: &str| {
         let mut outcome = pending(id);
@@ -223,6 +224,7 @@ async fn an_operation_ends_once() {
     story.raw(&format!("out.{early}.pending"), pending(early)).raw(&format!("out.{early}"), outcome(early, "rejected"));
     story.raw(&format!("out.{late}"), outcome(late, "accepted")).raw(&format!("out.{late}.pending"), pending(late));
     story.raw(&format!("out.{late}"), outcome(late, "rejected")).raw(&format!("out.{alone}.pending"), pending(alone));
+    story.raw(&format!("out.{one}"), json!([outcome(one, "accepted"), outcome(two, "accepted")]));
     world.held.add(Stream::Outcomes, story.messages.clone());
     let mut writer = Writer::live(&world.pool, &["operations"]).await.expect("it is built");
     for one in &story.messages {
@@ -238,6 +240,7 @@ async fn an_operation_ends_once() {
     let accepted = row(late).await;
     assert_eq!((accepted.status.as_str(), accepted.version, accepted.position), ("accepted", Some(4), Some(17)));
     assert_eq!((accepted.asked_at, accepted.authid), (time(1), Some(person(1))));
+    assert_eq!([row(one).await.status, row(two).await.status], ["accepted", "accepted"], "stored together");
     let waiting = row(alone).await;
     assert_eq!((waiting.status.as_str(), waiting.version, waiting.decided_at), ("pending", None, None));
 }

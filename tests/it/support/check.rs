@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// All of them. The system must have settled.
 pub async fn check(system: &System) {
     let log = system.opened().await;
-    let commands = system.stored("COMMANDS");
+    let commands = [system.stored("COMMANDS"), system.stored("ASKED")].concat();
     let outcomes = system.stored("OUTCOMES");
     versions_are_contiguous(&log);
     every_event_has_a_cause(&log, &commands);

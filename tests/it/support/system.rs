@@ -123,7 +123,7 @@ impl System {
         Some(Standing {
             drained: nats::drained(bus).await.ok()?,
             events: self.last("EVENTS").await,
-            commands: self.last("COMMANDS").await,
+            commands: self.last("COMMANDS").await + self.last("ASKED").await,
             outcomes: self.last("OUTCOMES").await,
             projections: self.positions().await.ok()?,
         })
