@@ -46,6 +46,8 @@ struct Roles {
     profile: Bus,
     /// May ask how far the log is.
     projector: Bus,
+    /// May say where consumers go on.
+    provisioner: Bus,
 }
 
 impl Roles {
@@ -61,7 +63,22 @@ impl Roles {
             identity: bus("identity").await?,
             profile: bus("profile").await?,
             projector: bus("projector").await?,
+            provisioner: bus("provisioner").await?,
         })
+    }
+
+    /// Leads everybody who reacts to events past those that are there: a hundred thousand people who register at once would
+    /// keep the services busy for as long as anything is measured.
+    async fn pass_by(&self) -> Result<()> {
+        let next = self.projector.last_sequence("EVENTS").await? + 1;
+        for name in ["profile", "notification", "vault"] {
+            let subject = format!("$JS.API.CONSUMER.RESET.EVENTS.{name}");
+            let question = serde_json::json!({ "seq": next });
+            let answer: serde_json::Value =
+                self.provisioner.request(&subject, &question, Duration::from_secs(10)).await?;
+            ensure!(answer["error"].is_null(), "{subject}: {}", answer["error"]);
+        }
+        Ok(())
     }
 
     /// Publishes, and waits until the log has it all.
@@ -94,8 +111,9 @@ pub async fn fill(data: &Path, count: u64) -> Result<()> {
         let (ids, keyring) = (ids.clone(), keyring.clone());
         let lot = tokio::spawn(async move { lot(&keyring, &ids, first).await });
         roles.publish(lot.await??).await?;
+        roles.pass_by().await?;
     }
-    for bus in [&roles.identity, &roles.profile, &roles.projector] {
+    for bus in [&roles.identity, &roles.profile, &roles.projector, &roles.provisioner] {
         bus.flushed_close().await;
     }
     Ok(())

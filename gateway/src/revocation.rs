@@ -131,7 +131,8 @@ fn began(session: Uuid) -> Option<i64> {
 /// Reads what ended lately, then everything that ends, until stopped.
 pub(crate) async fn follow(known: &Revocations, bus: &Bus, stop: &CancellationToken) {
     let filters = vec!["evt.identity.session.>".to_owned(), "evt.identity.user.>".to_owned()];
-    let mut feed = bus.feed("EVENTS", filters, Start::Time(Utc::now() - REMEMBER)).sparse();
+    let feed = bus.feed("EVENTS", filters, Start::Time(Utc::now() - REMEMBER));
+    let mut feed = feed.sparse().sealed().gathering(EVERY / 2);
     while !stop.is_cancelled() {
         match feed.next(PAGE, EVERY).await {
             Ok(events) => {

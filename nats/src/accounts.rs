@@ -121,7 +121,11 @@ impl Permissions {
     /// Short-lived consumers under names that nobody else uses; every other consumer is out of reach.
     fn own_consumers(self, role: &str, stream: &str) -> Self {
         let verbs = ["CREATE", "DELETE", "MSG.NEXT"];
-        self.say(reader::names(role).iter().flat_map(|name| verbs.map(|verb| format!("$JS.API.CONSUMER.{verb}.{stream}.{name}"))))
+        self.say(
+            reader::names(role)
+                .iter()
+                .flat_map(|name| verbs.map(|verb| format!("$JS.API.CONSUMER.{verb}.{stream}.{name}"))),
+        )
     }
 
     /// Single messages from the leader.

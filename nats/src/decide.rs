@@ -114,7 +114,9 @@ impl Decide {
             let told = self.tell(&asked.head, &outcome.outcome).await;
             crash::point("command.told");
             let nobody_asks = told && !asked.again;
-            return Ok(async move { self.store_proven(outcome.outcome, nobody_asks).await.map_err(Fault::Retry) }.boxed());
+            return Ok(
+                async move { self.store_proven(outcome.outcome, nobody_asks).await.map_err(Fault::Retry) }.boxed()
+            );
         }
         let stored = self.store(&outcome.outcome).await?;
         crash::point("command.stored");

@@ -45,7 +45,7 @@ pub struct Delivered {
     pub time: DateTime<Utc>,
     /// As it is stored, personal fields sealed.
     pub raw: Bytes,
-    /// As a reader sees it: personal fields in the clear, or erased.
+    /// As a reader sees it: personal fields in the clear, or erased; of a [`Feed::sealed`] as it is stored.
     pub opened: Bytes,
 }
 
@@ -60,6 +60,8 @@ pub struct Feed {
     ready: VecDeque<Delivered>,
     ahead: VecDeque<Ahead>,
     sparse: bool,
+    sealed: bool,
+    gather: Duration,
     at_end: bool,
     /// A consumer of its own, for roles that may have one.
     reader: Option<Reader>,
@@ -105,6 +107,8 @@ impl Bus {
             ready: VecDeque::new(),
             ahead: VecDeque::new(),
             sparse: false,
+            sealed: false,
+            gather: Duration::ZERO,
             at_end: false,
             reader: None,
             again: Instant::now(),
@@ -121,6 +125,21 @@ impl Feed {
     #[must_use]
     pub fn sparse(mut self) -> Self {
         self.sparse = true;
+        self
+    }
+
+    /// For whoever needs nothing personal: messages are given out as they are stored, without asking for keys.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.sealed = true;
+        self
+    }
+
+    /// Where the role may have a consumer, what comes one by one is given out together, so long after the first: a question
+    /// to the server and a transaction for each message would cost more than the messages.
+    #[must_use]
+    pub fn gathering(mut self, pause: Duration) -> Self {
+        self.gather = pause;
         self
     }
 
@@ -169,8 +188,9 @@ impl Feed {
                 None => json!({ "deliver_policy": "by_start_sequence", "opt_start_seq": self.read + 1 }),
             };
             let (stream, filters, sparse) = (self.stream, self.filters.clone(), self.sparse);
+            let wanted = Wanted { stream, filters, sparse, sealed: self.sealed, gather: self.gather, start };
             self.ahead.clear();
-            self.reader = Some(Reader::begin(self.bus.clone(), Wanted { stream, filters, sparse, start }));
+            self.reader = Some(Reader::begin(self.bus.clone(), wanted));
         }
         self.reader.is_some()
     }
@@ -199,7 +219,8 @@ impl Feed {
         }
         let before = self.read;
         self.fill().await?;
-        if self.ready.is_empty() && self.read == before
+        if self.ready.is_empty()
+            && self.read == before
             && let Some(hints) = &mut self.hints
         {
             timeout(left.min(LOOK), hints.changed()).await.ok();
@@ -246,8 +267,8 @@ impl Feed {
             Some(time) => json!({ "start_time": written(time) }),
             None => json!({ "seq": after + 1 }),
         };
-        let (bus, stream, filters) = (self.bus.clone(), self.stream, self.filters.clone());
-        Ahead { task: tokio::spawn(async move { bus.read_page(stream, start, &filters).await }) }
+        let (bus, stream, filters, sealed) = (self.bus.clone(), self.stream, self.filters.clone(), self.sealed);
+        Ahead { task: tokio::spawn(async move { bus.read_page(stream, start, &filters, sealed).await }) }
     }
 }
 
@@ -263,16 +284,28 @@ impl Bus {
 
     /// All messages of a page are read, whatever the filters: a replica searches its whole index for a subject that
     /// does not come.
-    async fn read_page(&self, stream: &str, start: Value, filters: &[Subject]) -> Result<(End, Vec<Delivered>)> {
+    async fn read_page(
+        &self,
+        stream: &str,
+        start: Value,
+        filters: &[Subject],
+        sealed: bool,
+    ) -> Result<(End, Vec<Delivered>)> {
         let page = read::page(&self.0.calls, stream, start, ">", PAGE as usize).await?;
         let end = End { last: page.messages.last().map(|last| last.sequence), ended: page.ended };
-        Ok((end, self.opened(page.messages, filters).await?))
+        Ok((end, self.delivered(page.messages, filters, sealed).await?))
     }
 
-    /// Those of the messages that match, opened.
-    pub(crate) async fn opened(&self, messages: Vec<Stored>, filters: &[Subject]) -> Result<Vec<Delivered>> {
+    /// Those of the messages that match, opened unless they are wanted `sealed`.
+    pub(crate) async fn delivered(
+        &self,
+        messages: Vec<Stored>,
+        filters: &[Subject],
+        sealed: bool,
+    ) -> Result<Vec<Delivered>> {
         let wanted: Vec<_> = messages.into_iter().filter(|message| matches(&message.subject, filters)).collect();
-        let opened = self.keyring().open_all(wanted.iter().map(|message| message.payload.clone()).collect()).await?;
+        let raw = wanted.iter().map(|message| message.payload.clone()).collect();
+        let opened = if sealed { raw } else { self.keyring().open_all(raw).await? };
         let delivered = wanted.into_iter().zip(opened).map(|(message, opened)| Delivered {
             sequence: message.sequence,
             subject: message.subject,

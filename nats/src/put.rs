@@ -111,6 +111,12 @@ pub(crate) async fn put(calls: &Calls, stream: &str, notes: &[Note]) -> Put {
     put
 }
 
+/// Sends one message and does not wait to hear whether it was stored.
+pub(crate) async fn hand_over(calls: &Calls, stream: &str, note: Note) -> anyhow::Result<()> {
+    let headers = note.headers(stream);
+    Ok(calls.client.publish_with_headers(note.subject, headers, note.payload).await?)
+}
+
 /// All in one round trip: only the last message is answered, and its answer is for all.
 async fn batch(calls: &Calls, stream: &str, notes: &[Note]) -> Put {
     let id = Uuid::now_v7().simple().to_string();

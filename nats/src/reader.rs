@@ -25,10 +25,6 @@ const CHUNK: usize = 1000;
 const PULL: usize = 5000;
 /// Chunks that wait for their reader.
 const AHEAD: usize = 4;
-/// What comes one by one is read together: a question and a transaction for each message would cost more than the messages.
-const GATHER: Duration = Duration::from_millis(8);
-/// The same where hints are mostly about something else.
-const RARE: Duration = Duration::from_millis(100);
 /// A consumer that says nothing for so long is gone.
 const STALLED: Duration = Duration::from_secs(3);
 
@@ -51,6 +47,10 @@ pub(crate) struct Wanted {
     pub(crate) filters: Vec<Subject>,
     /// The server sends no others. The place of the last message then says nothing about how far others reach.
     pub(crate) sparse: bool,
+    /// They are given out as they are stored.
+    pub(crate) sealed: bool,
+    /// What comes one by one is read together, after so long.
+    pub(crate) gather: Duration,
     /// Where to begin, in the words of a consumer.
     pub(crate) start: Value,
 }
@@ -142,11 +142,11 @@ impl Pull {
                 let messages = self.chunk().await?;
                 let ended = messages.len() < CHUNK;
                 got += messages.len();
-                let opening = tokio::spawn(opened(bus.clone(), messages, wanted.filters.clone(), ended));
+                let opening = tokio::spawn(chunk(bus.clone(), messages, wanted.clone(), ended));
                 to.send(opening).await.context("nobody reads any more")?;
                 if ended {
                     timeout(LOOK, hints.changed()).await.ok();
-                    sleep(if wanted.sparse { RARE } else { GATHER }).await;
+                    sleep(wanted.gather).await;
                     break;
                 }
             }
@@ -193,7 +193,8 @@ async fn consumer(bus: &Bus, wanted: &Wanted) -> Result<&'static str> {
             config.extend(start);
         }
         let request = json!({ "stream_name": wanted.stream, "config": config, "action": "create" });
-        let made: Value = read::api(&bus.0.calls, &format!("CONSUMER.CREATE.{}.{name}", wanted.stream), request).await?;
+        let made: Value =
+            read::api(&bus.0.calls, &format!("CONSUMER.CREATE.{}.{name}", wanted.stream), request).await?;
         if trouble(&made).is_none() {
             return Ok(name);
         }
@@ -201,9 +202,9 @@ async fn consumer(bus: &Bus, wanted: &Wanted) -> Result<&'static str> {
     bail!("all names are in use")
 }
 
-async fn opened(bus: Bus, messages: Vec<Stored>, filters: Vec<Subject>, ended: bool) -> Result<Chunk> {
+async fn chunk(bus: Bus, messages: Vec<Stored>, wanted: Wanted, ended: bool) -> Result<Chunk> {
     let last = messages.last().map(|last| last.sequence);
-    Ok(Chunk { messages: bus.opened(messages, &filters).await?, last, ended })
+    Ok(Chunk { messages: bus.delivered(messages, &wanted.filters, wanted.sealed).await?, last, ended })
 }
 
 /// The message, and how many the consumer has handed out. Both are in the subject for an acknowledgement:

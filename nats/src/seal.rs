@@ -7,9 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use bytes::Bytes;
 use memchr::memmem;
-use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use uuid::Uuid;
@@ -56,7 +58,7 @@ pub(crate) struct Field<'a> {
 
 /// The personal fields of a message, in order.
 pub(crate) fn fields(message: &[u8]) -> Result<(Head, Vec<Field<'_>>)> {
-    let head: Head = serde_json::from_slice(message).context("a message has an id and a subject")?;
+    let head = Head::read(message).context("a message has an id and a subject")?;
     let fields: Vec<_> = memmem::find_iter(message, OPEN)
         .map(|at| field(message, at, head.subject).with_context(|| format!("the personal field at byte {at}")))
         .collect::<Result<_>>()?;
@@ -102,7 +104,7 @@ pub(crate) fn seal(message: &[u8], head: &Head, fields: &[Field], keys: &Keys) -
 
 /// Opens every sealed field. What does not fit its key stays sealed: somebody changed it, and no reader is stopped by that.
 pub(crate) fn open(raw: Bytes, keys: &Keys) -> Bytes {
-    let Ok(head) = serde_json::from_slice::<Head>(&raw) else { return raw };
+    let Some(head) = Head::read(&raw) else { return raw };
     let mut opened = Vec::with_capacity(raw.len());
     let mut from = 0;
     for at in memmem::find_iter(&raw, SEALED) {
@@ -165,10 +167,48 @@ pub(crate) fn open_portable(portable: &str, keys: &Keys) -> Option<String> {
 }
 
 /// What a sealed field belongs to.
-#[derive(Deserialize)]
+#[derive(Clone, Copy)]
 pub(crate) struct Head {
     id: Uuid,
     subject: Uuid,
+}
+
+impl Head {
+    /// Both stand before anything long, so the rest is not looked at.
+    fn read(message: &[u8]) -> Option<Head> {
+        let mut head = Seek::default();
+        let mut json = serde_json::Deserializer::from_slice(message);
+        // that the object goes on is an error to the parser, and what is sought has been found by then
+        let _ = json.deserialize_map(&mut head);
+        Some(Head { id: head.id?, subject: head.subject? })
+    }
+}
+
+/// Reads an object until both members are there.
+#[derive(Default)]
+struct Seek {
+    id: Option<Uuid>,
+    subject: Option<Uuid>,
+}
+
+impl<'de> Visitor<'de> for &mut Seek {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("a message")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<(), M::Error> {
+        while self.id.is_none() || self.subject.is_none() {
+            let Some(name) = members.next_key::<Cow<'de, str>>()? else { break };
+            match &*name {
+                "id" => self.id = Some(members.next_value()?),
+                "subject" => self.subject = Some(members.next_value()?),
+                _ => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
 }
 
 fn split(sealed: &str) -> Option<(Uuid, &str)> {

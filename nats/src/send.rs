@@ -15,7 +15,7 @@ use crate::bus::{Bus, SendError};
 use crate::calls::Inbox;
 use crate::lane::Writer;
 use crate::outcome::{self, Outcome, Pending};
-use crate::put::{Note, Put};
+use crate::put::{Note, Put, hand_over};
 use crate::{crash, read, streams};
 
 /// How long an unclear answer is asked after again.
@@ -73,18 +73,20 @@ impl Bus {
         inbox: &mut Inbox<oneshot::Receiver<async_nats::Message>>,
         deadline: Instant,
     ) -> Result<Reply, SendError> {
-        let sent = {
+        if repeatable(command.id) {
+            // somebody may have asked before: the acknowledgement tells
             let sending = self.send_to(&self.0.asked, command, Some(&inbox.subject));
             tokio::pin!(sending);
-            tokio::select! {
+            let sent = tokio::select! {
                 biased;
-                sent = &mut sending => sent,
-                // decided before the acknowledgement came: it is in the log
+                sent = &mut sending => sent?,
                 told = &mut inbox.answers => return told_or_later(told.ok().map(|message| message.payload)),
+            };
+            if sent.duplicate {
+                return Ok(self.stored_outcome(command.id, deadline).await);
             }
-        }?;
-        if sent.duplicate && repeatable(command.id) {
-            return Ok(self.stored_outcome(command.id, deadline).await);
+        } else {
+            self.hand_over(command, &inbox.subject).await?;
         }
         let told = timeout(deadline.saturating_duration_since(Instant::now()), &mut inbox.answers).await;
         match told {
@@ -139,6 +141,17 @@ impl Bus {
         let _room = self.0.sending.try_acquire().map_err(|_| SendError::Overloaded)?;
         let note = self.note(writer.subjects(), command, inbox).await?;
         self.put_command(writer, note).await
+    }
+
+    /// Puts a command where those are who wait for the outcome, without waiting for an acknowledgement: the outcome is one,
+    /// and without it the command is stored again.
+    async fn hand_over(&self, command: &Message<Command>, inbox: &str) -> Result<(), SendError> {
+        let _room = self.0.sending.try_acquire().map_err(|_| SendError::Overloaded)?;
+        let note = self.note(self.0.asked.subjects(), command, Some(inbox)).await?;
+        crash::point("command.sending");
+        let sent = hand_over(&self.0.calls, streams::ASKED, Note { id: None, ..note }).await;
+        crash::point("command.sent");
+        sent.map_err(SendError::Unavailable)
     }
 
     /// The command as it is stored; nobody but [`Bus::ask`] says where the outcome is told.

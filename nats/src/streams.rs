@@ -50,12 +50,15 @@ pub(crate) struct Context {
     pub(crate) asks: &'static [&'static str],
 }
 
+/// Accounts and sessions, without the claims of names beside them.
+const PEOPLE: &[&str] = &["evt.identity.user.>", "evt.identity.session.>"];
+
 /// Every context.
 pub(crate) const CONTEXTS: [Context; 4] = [
     Context { name: "identity", decides: true, follows: &[], asks: &[] },
-    Context { name: "profile", decides: true, follows: &["evt.identity.>"], asks: &["profile"] },
-    Context { name: "notification", decides: false, follows: &["evt.identity.>"], asks: &["identity"] },
-    Context { name: "vault", decides: false, follows: &["evt.identity.>"], asks: &["identity"] },
+    Context { name: "profile", decides: true, follows: &["evt.identity.user.>"], asks: &["profile"] },
+    Context { name: "notification", decides: false, follows: PEOPLE, asks: &["identity"] },
+    Context { name: "vault", decides: false, follows: PEOPLE, asks: &["identity"] },
 ];
 
 /// How big and how safe.

@@ -69,7 +69,8 @@ impl Log {
             Log::Bus(bus) => {
                 let patterns = if starts.is_empty() { vec![stream.subjects()] } else { starts };
                 let patterns = patterns.iter().map(|start| format!("{}>", start.trim_end_matches('>'))).collect();
-                tokio::spawn(read(bus.feed(stream.name(), patterns, Start::Sequence(after)), to))
+                let feed = bus.feed(stream.name(), patterns, Start::Sequence(after)).gathering(stream.gather());
+                tokio::spawn(read(feed, to))
             }
             Log::Held(held) => tokio::spawn(held.clone().read(stream, after, starts, to)),
         };

@@ -2,9 +2,12 @@
 
 use anyhow::Context;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::str::FromStr;
 use std::time::Duration;
+
+/// A connection that did nothing for so long is asked whether it is still there.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// The role that owns the read models and writes them.
 pub const PROJECTOR: &str = "reprise_projector";
@@ -28,17 +31,25 @@ pub async fn pool(url: &str, role: Option<&str>, size: u32) -> anyhow::Result<Pg
     let options = PgConnectOptions::from_str(url).context("the database address")?.application_name(name);
     let mut setup = role.map(|role| format!("set role {role};")).unwrap_or_default();
     match role {
-        // rows are looked up by key; the statistics of a table that has just been made would rather read it all
+        // rows are looked up by key, by the same few statements: the statistics of a table that has just been made would
+        // rather read it all, and there is nothing to plan anew
         Some(PROJECTOR) => {
-            setup += "set synchronous_commit = off; set enable_seqscan = off;
+            setup += "set synchronous_commit = off; set enable_seqscan = off; set plan_cache_mode = force_generic_plan;
                       set idle_in_transaction_session_timeout = '15s';";
         }
         Some(GATEWAY | READER) => setup += "set default_transaction_read_only = on;",
         _ => {}
     }
     let pool = PgPoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(5));
-    // whoever writes tries again anyway; a question before each transaction would be a round trip for nothing
-    let pool = pool.test_before_acquire(role != Some(PROJECTOR));
+    // a connection that was at work a moment ago is there; asking it each time would be a round trip for nothing
+    let pool = pool.test_before_acquire(false).before_acquire(|connection, meta| {
+        Box::pin(async move {
+            if meta.idle_for > RESTED {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    });
     let pool = pool.after_connect(move |connection, _| {
         let setup = setup.clone();
         Box::pin(async move {

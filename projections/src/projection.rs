@@ -1,6 +1,8 @@
 //! What a projection is, and the list of all of them. It gets rows and messages and nothing else: it has no way to send
 //! anything, so reading the log again repeats nothing in the world.
 
+use std::time::Duration;
+
 use crate::recorded::Recorded;
 use crate::table::Rows;
 use crate::{operations, profile_page, user_page};
@@ -71,6 +73,15 @@ impl Stream {
         match self {
             Stream::Events => "evt.>",
             Stream::Outcomes => "out.>",
+        }
+    }
+
+    /// How long what comes one by one is gathered before it is written. People wait for what happened; who asks what became
+    /// of a command is told from the log until the row is there.
+    pub(crate) fn gather(self) -> Duration {
+        match self {
+            Stream::Events => Duration::from_millis(10),
+            Stream::Outcomes => Duration::from_millis(50),
         }
     }
 
