@@ -172,7 +172,7 @@ impl Decide {
                 },
             };
             match append(&self.bus, asked.of, (version, sequence), &drafts, &asked.cause()).await? {
-                Appended::Stored(last) => return Ok(self.stored(asked, &loaded, &drafts, version, last)),
+                Appended::Stored(last) => return Ok(self.stored(asked, &loaded, &drafts, (version, sequence), last)),
                 Appended::Conflict(tail) => at_least = self.behind(asked.of, tail),
                 Appended::Before => {
                     asked.again = true;
@@ -218,11 +218,18 @@ impl Decide {
     }
 
     /// The events are in the log: memory follows, readers are told.
-    fn stored(&self, asked: &Asked, loaded: &Arc<Mutex<Loaded>>, drafts: &[Draft], before: u64, last: u64) -> Proven {
+    fn stored(
+        &self,
+        asked: &Asked,
+        loaded: &Arc<Mutex<Loaded>>,
+        drafts: &[Draft],
+        (before, after): (u64, u64),
+        last: u64,
+    ) -> Proven {
         crash::point("events.appended");
         self.bus.0.wakes.give(EVENTS);
         let bodies: Vec<&[u8]> = drafts.iter().map(|draft| draft.body.get().as_bytes()).collect();
-        let evolved = loaded.lock().is_ok_and(|mut loaded| loaded.evolve(asked.head.id, &bodies, last).is_ok());
+        let evolved = loaded.lock().is_ok_and(|mut loaded| loaded.evolve(asked.head.id, &bodies, after, last));
         if !evolved {
             self.loader.forget(asked.of);
         }

@@ -67,13 +67,16 @@ impl Loaded {
         self.causes.contains(&end_of(command))
     }
 
-    /// Takes in events that are in the log now, given as `{"type": …, "data": …}` in the clear.
-    pub(crate) fn evolve(&mut self, command: Uuid, bodies: &[&[u8]], last: u64) -> serde_json::Result<()> {
-        bodies.iter().try_for_each(|body| self.state.evolve(body))?;
+    /// Takes in events that followed the one at `after`, given as `{"type": …, "data": …}` in the clear. False when they
+    /// do not fit, or this has gone on meanwhile: two copies of a command may be decided at once, and find the same events.
+    pub(crate) fn evolve(&mut self, command: Uuid, bodies: &[&[u8]], after: u64, last: u64) -> bool {
+        if self.sequence != after || bodies.iter().any(|body| self.state.evolve(body).is_err()) {
+            return false;
+        }
         self.version += bodies.len() as u64;
         self.sequence = last;
         self.caused_by(command);
-        Ok(())
+        true
     }
 
     fn caused_by(&mut self, command: Uuid) {

@@ -65,6 +65,27 @@ async fn what_is_not_told_in_time_is_stored_before_anybody_hears_so() {
     }
 }
 
+/// Whoever was not told in time sends a second copy, and both may be decided at the same moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_copies_of_a_command_are_one() {
+    let server = embedded::Nats::scratch();
+    let world = World::new(&server.url, Sync::Interval, 1).await;
+    world.run(counter()).await;
+    let (client, subject) = (raw(&server.url).await, Uuid::now_v7());
+    for _ in 0..200 {
+        let asked = Message { replyto: Some("_INBOX_gone".into()), ..command(subject, count()) };
+        let json = serde_json::to_vec(&asked).expect("JSON");
+        for begins in ["ask", "cmd"] {
+            let place = format!("{begins}.profile.profile.{subject}");
+            client.publish(place, json.clone().into()).await.expect("published");
+        }
+    }
+    client.flush().await.expect("flushed");
+    world.settled().await;
+    let versions: Vec<_> = world.events_of(subject).await.iter().map(|event| event["sequence"].clone()).collect();
+    assert_eq!(versions, (1..=200).map(|n| serde_json::json!(format!("{n:020}"))).collect::<Vec<_>>());
+}
+
 /// Outcomes that nobody asks for any more share a message, and each is found in it.
 #[tokio::test(flavor = "multi_thread")]
 async fn outcomes_of_one_moment_share_a_message() {

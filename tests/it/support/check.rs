@@ -52,12 +52,15 @@ fn every_command_has_one_outcome(log: &[Entry], commands: &[Entry], outcomes: &[
     for entry in log {
         caused.entry(entry.id("causationid")).or_default().push(entry);
     }
-    let told: BTreeMap<&str, &Value> = outcomes.iter().map(|one| (one.subject.as_str(), &one.event)).collect();
+    // one under its command's id, or several that were stored together
+    let decided = outcomes.iter().filter(|one| !one.subject.ends_with(".pending"));
+    let each = decided.flat_map(|one| one.event.as_array().map_or(std::slice::from_ref(&one.event), Vec::as_slice));
+    let told: BTreeMap<&str, &Value> = each.map(|one| (one["id"].as_str().unwrap_or_default(), one)).collect();
     let ids: BTreeSet<Uuid> =
         commands.iter().filter(|one| one.event["id"].is_string()).map(|one| one.id("id")).collect();
     for id in ids {
         let events = caused.remove(&id).unwrap_or_default();
-        let outcome = told.get(format!("out.{id}").as_str());
+        let outcome = told.get(id.to_string().as_str());
         match outcome.map(|outcome| (outcome["status"].as_str().unwrap_or_default(), outcome)) {
             Some(("accepted", outcome)) => {
                 let own: Vec<_> = events.iter().filter(|event| !event.kind().contains(".claim.")).collect();
