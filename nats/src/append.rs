@@ -38,7 +38,7 @@ pub(crate) enum Appended {
     Stored(u64),
     /// The aggregate has other events by now, up to this sequence.
     Conflict(u64),
-    /// The same command led to events before, and others followed them.
+    /// The same command led to events before, on another version than this one was decided on.
     Before,
     /// These names are somebody else's.
     Taken(Vec<Claim>),
@@ -55,8 +55,8 @@ pub(crate) async fn append(
     cause: &Cause<'_>,
 ) -> Result<Appended, Fault> {
     let begun = std::time::Instant::now();
-    let (events, last) = match events(bus, of, version, sequence, drafts, cause).await {
-        Ok(events) => events,
+    let (notes, last) = match events(bus, of, version, sequence, drafts, cause).await {
+        Ok(notes) => notes,
         Err(SendError::Erased) => return Ok(Appended::Erased),
         Err(error) => return Err(Fault::Retry(error.into())),
     };
@@ -65,7 +65,8 @@ pub(crate) async fn append(
         Ok(claims) => claims,
         Err(taken) => return Ok(Appended::Taken(taken)),
     };
-    let append = Append { bus, of, sequence, cause, events, last, claims };
+    let last = (last, version + drafts.len() as u64);
+    let append = Append { bus, of, sequence, cause, events: notes, last, claims };
     let appended = append.run().await;
     metrics::histogram!("reprise_append_seconds", "context" => of.context).record(begun.elapsed().as_secs_f64());
     if matches!(appended, Ok(Appended::Conflict(_) | Appended::Taken(_))) {
@@ -80,8 +81,8 @@ struct Append<'a> {
     sequence: u64,
     cause: &'a Cause<'a>,
     events: Vec<Note>,
-    /// The id of the last event.
-    last: Uuid,
+    /// The id and the version of the last event.
+    last: (Uuid, u64),
     claims: Claims,
 }
 
@@ -121,8 +122,12 @@ impl Append<'_> {
         let tail = read::leader_last(calls, EVENTS, &self.of.events()).await?;
         if let Some(tail) = tail.filter(|tail| tail.sequence != self.sequence) {
             let head: EventHead = serde_json::from_slice(&tail.payload)?;
-            let own = head.causationid == Some(self.cause.id) && head.id == self.last;
-            return Ok(Some(if own { Appended::Stored(tail.sequence) } else { Appended::Conflict(tail.sequence) }));
+            if head.causationid != Some(self.cause.id) || head.id != self.last.0 {
+                return Ok(Some(Appended::Conflict(tail.sequence)));
+            }
+            // another process, that was given the same command, may have decided it later than this one did
+            let as_here = head.sequence.0 == self.last.1;
+            return Ok(Some(if as_here { Appended::Stored(tail.sequence) } else { Appended::Before }));
         }
         let taken = self.claims.look(self.bus, self.of).await?;
         Ok((!taken.is_empty()).then_some(Appended::Taken(taken)))

@@ -6,12 +6,18 @@ use async_nats::jetstream::consumer::IntoConsumerConfig;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 use crate::bus::Bus;
 use crate::put::Trouble;
 use crate::read;
 pub use crate::streams::Plan;
 use crate::streams::{self, DEAD};
+
+/// Servers of a cluster find each other one after the other: until so much later, a missing one is waited for.
+const GATHERING: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Before this version batches with several subjects could be refused for no reason.
 const OLDEST: (i64, i64, i64) = (2, 14, 4);
@@ -107,16 +113,21 @@ impl Wanted {
     }
 
     async fn make(&self, bus: &Bus) -> Result<()> {
-        let made: Value = read::api(&bus.0.calls, &self.create, self.request.clone()).await?;
-        match trouble(&made) {
-            None => Ok(()),
-            // another process makes the same at this moment
-            Some(Trouble { err_code: 10058 | 10148, .. }) => Ok(()),
-            Some(Trouble { err_code: 10047, .. }) => bail!(
-                "{}: the server's store is too small for the plan: raise `max_file_store`, or plan a smaller log",
-                self.name
-            ),
-            Some(other) => bail!("cannot make {}: {} ({})", self.name, other.description, other.err_code),
+        let deadline = Instant::now() + GATHERING;
+        loop {
+            let made: Value = read::api(&bus.0.calls, &self.create, self.request.clone()).await?;
+            match trouble(&made) {
+                None => return Ok(()),
+                // another process makes the same at this moment
+                Some(Trouble { err_code: 10058 | 10148, .. }) => return Ok(()),
+                // too few servers for the copies that are asked for: so it is while a cluster starts
+                Some(Trouble { err_code: 10005, .. }) if Instant::now() < deadline => sleep(AGAIN).await,
+                Some(Trouble { err_code: 10047, .. }) => bail!(
+                    "{}: the server's store is too small for the plan: raise `max_file_store`, or plan a smaller log",
+                    self.name
+                ),
+                Some(other) => bail!("cannot make {}: {} ({})", self.name, other.description, other.err_code),
+            }
         }
     }
 

@@ -85,7 +85,7 @@ async fn check(world: &World, taken: &[Uuid], subjects: &[Uuid]) {
     for subject in subjects {
         let events = world.events_of(*subject).await;
         for (n, event) in events.iter().enumerate() {
-            assert_eq!(event["sequence"], format!("{:020}", n + 1));
+            assert_eq!(event["sequence"], format!("{:020}", n + 1), "{:#?}", &events[n.saturating_sub(2)..=n]);
             assert!(causes.insert(event["causationid"].to_string()), "one command, two events");
         }
     }

@@ -60,7 +60,7 @@ impl World {
         let keys = Keys::default();
         let bus = bus(url, sync, &keys).await;
         let plan = Plan { replicas, log_bytes: 1 << 30 };
-        eventually("streams", async || provision(&bus, &plan).await.is_ok()).await;
+        provision(&bus, &plan).await.expect("streams");
         World { url: url.to_owned(), keys, sync, stop: CancellationToken::new(), bus }
     }
 

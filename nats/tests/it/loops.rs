@@ -4,6 +4,7 @@ use crate::kit::*;
 use events::{Event, Message, profile};
 use kernel::{Service, ask};
 use nats::{Status, Sync, streams};
+use serde_json::json;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -84,6 +85,30 @@ async fn two_copies_of_a_command_are_one() {
     world.settled().await;
     let versions: Vec<_> = world.events_of(subject).await.iter().map(|event| event["sequence"].clone()).collect();
     assert_eq!(versions, (1..=200).map(|n| serde_json::json!(format!("{n:020}"))).collect::<Vec<_>>());
+}
+
+/// A process that fell behind is given a command which another has decided meanwhile, on what came since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_another_process_decided_leads_to_nothing_new() {
+    let server = embedded::Nats::scratch();
+    let world = World::new(&server.url, Sync::Interval, 1).await;
+    world.run(counter()).await;
+    let subject = Uuid::now_v7();
+    let [first, others, asked, next] = std::array::from_fn(|_| command(subject, count()));
+    told(&world.bus, &first).await;
+    let context = async_nats::jetstream::new(raw(&server.url).await);
+    for (version, cause) in [(2, others.id), (3, asked.id)] {
+        let mut event = world.events_of(subject).await.remove(0);
+        event["id"] = json!(Uuid::new_v5(&cause, b"0"));
+        event["causationid"] = json!(cause);
+        event["sequence"] = json!(format!("{version:020}"));
+        let place = format!("evt.profile.profile.{subject}");
+        context.publish(place, event.to_string().into()).await.expect("sent").await.expect("stored");
+    }
+    let outcome = told(&world.bus, &asked).await;
+    assert_eq!((outcome.status, outcome.version, outcome.position), (Status::Accepted, 3, 3));
+    assert_eq!(told(&world.bus, &next).await.version, 4);
+    assert_eq!(world.events_of(subject).await[3]["sequence"], format!("{:020}", 4));
 }
 
 /// Outcomes that nobody asks for any more share a message, and each is found in it.
