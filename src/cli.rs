@@ -4,6 +4,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use vault::Argon;
 
 const AFTER: &str = "\
 Begin with:  reprise up            everything on this machine, with a NATS and a Postgres of its own
@@ -163,6 +164,9 @@ pub struct Secrets {
     /// Which passwords are accepted: strict also refuses common ones and names, basic wants 8 characters
     #[arg(long, env = "REPRISE_PASSWORD_POLICY", value_enum, default_value_t = PasswordPolicy::Strict)]
     pub password_policy: PasswordPolicy,
+    /// What a guess at a stolen password hash costs: argon2id's KiB of memory, passes, lanes; older hashes follow at sign-in
+    #[arg(long, env = "REPRISE_ARGON2", default_value_t = Argon::default(), value_name = "PARAMETERS")]
+    pub argon2: Argon,
 }
 
 /// On or off.

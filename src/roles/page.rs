@@ -32,7 +32,7 @@ impl Page<'_> {
         let mut line = |name: &str, value: &str| writeln!(page, "  {name:<10} {value}").expect("writing to a text");
         line("Address", self.url);
         line("API", &format!("{0}/docs (OpenAPI at {0}/openapi.json)", self.url));
-        line("Log", &format!("{}, streams EVENTS, COMMANDS and OUTCOMES", self.nats_url));
+        line("Log", &format!("{}, streams EVENTS, COMMANDS, ASKED and OUTCOMES", self.nats_url));
         line("Rows", &format!("Postgres at {}", self.postgres));
         line("Mails", self.mails);
         line("Data", &self.data.display().to_string());

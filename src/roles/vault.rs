@@ -72,5 +72,5 @@ pub fn config(master: MasterKey, secrets: &Secrets, limits: Switch) -> Config {
         PasswordPolicy::Basic => Policy::Basic,
     };
     let bootstrap = secrets.bootstrap_secret.clone().filter(|secret| !secret.is_empty()).map(Into::into);
-    Config { policy, bootstrap, throttle: limits == Switch::On, ..Config::new(master) }
+    Config { policy, bootstrap, argon: secrets.argon2, throttle: limits == Switch::On, ..Config::new(master) }
 }

@@ -20,9 +20,9 @@ pub struct Client {
 pub struct Unanswered(String);
 
 impl Client {
-    /// Asks over this connection and waits at most 10 seconds for an answer.
+    /// Asks over this connection and waits at most 15 seconds for an answer.
     pub fn new(bus: nats::Bus) -> Self {
-        Client { bus, wait: Duration::from_secs(10) }
+        Client { bus, wait: Duration::from_secs(15) }
     }
 
     /// Waits that long instead.

@@ -37,7 +37,10 @@ pub(crate) struct Hasher {
     queue: Arc<Semaphore>,
     /// Who may run: one per core.
     cores: Arc<Semaphore>,
-    /// Memory for argon2, kept between runs: fetching 19 MiB of fresh pages costs a third as much as the hash itself.
+    /// With fewer free places than this in the queue somebody waits in it.
+    waiting: usize,
+    /// Memory for argon2, kept while others wait: fetching fresh pages costs a fifth as much as the hash itself, and
+    /// when nobody signs in it would be missing elsewhere.
     memory: Arc<Mutex<Vec<Vec<Block>>>>,
     /// Compared with when there is no account, so that this takes as long as when there is one.
     dummy: Arc<str>,
@@ -45,22 +48,22 @@ pub(crate) struct Hasher {
     retry_after: u32,
 }
 
-/// A hash takes about 20 ms to 100 ms; the exact figure matters little for a hint.
-const HASHES_PER_SECOND_AND_CORE: usize = 20;
-
 impl Hasher {
     /// # Errors
     /// argon2 does not accept the parameters.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let started = Instant::now();
         let hash = argon_hash(config.argon, &mut Vec::new(), &random::<32>()).context("argon2 parameters")?;
+        let seconds = started.elapsed().as_secs_f64();
         Ok(Hasher {
             argon: config.argon,
             queue: Arc::new(Semaphore::new(cores + config.hash_queue)),
             cores: Arc::new(Semaphore::new(cores)),
+            waiting: config.hash_queue,
             memory: Arc::default(),
             dummy: hash.into(),
-            retry_after: (config.hash_queue / (cores * HASHES_PER_SECOND_AND_CORE)).max(1) as u32,
+            retry_after: (config.hash_queue as f64 * seconds / cores as f64).ceil().max(1.0) as u32,
         })
     }
 
@@ -89,12 +92,18 @@ impl Hasher {
         let busy = Busy { retry_after: self.retry_after };
         let place = self.queue.clone().try_acquire_owned().map_err(|_| busy)?;
         let core = self.cores.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let memory = self.memory.clone();
+        let (memory, queue, waiting) = (self.memory.clone(), self.queue.clone(), self.waiting);
         let work = move || {
             let started = Instant::now();
             let mut blocks = memory.lock().expect("no panic while locked").pop().unwrap_or_default();
             let result = work(&mut blocks);
-            memory.lock().expect("no panic while locked").push(blocks);
+            let mut kept = memory.lock().expect("no panic while locked");
+            if queue.available_permits() < waiting {
+                kept.push(blocks);
+            } else {
+                kept.clear();
+            }
+            drop(kept);
             metrics::histogram!("reprise_hash_seconds", "kind" => kind).record(started.elapsed().as_secs_f64());
             // held until the work is done, even when nobody waits for it any more
             drop((core, place));

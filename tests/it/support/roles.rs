@@ -120,7 +120,8 @@ impl Roles {
         command
             .env("REPRISE_SYNC", "interval")
             .env("REPRISE_RATE_LIMITS", "off")
-            .env("REPRISE_PASSWORD_POLICY", "basic");
+            .env("REPRISE_PASSWORD_POLICY", "basic")
+            .env("REPRISE_ARGON2", "m=19456,t=2,p=1");
         command
             .env("REPRISE_DATA", self.folder.path())
             .env("REPRISE_MASTER_KEY_FILE", self.folder.path().join("master.key"));
