@@ -214,7 +214,8 @@ fn context(base: Permissions, context: &Context) -> Permissions {
                 format!("cmd.{name}.>"),
             ])
             .say(["out.*", "wake.*", "_INBOX_gateway.>", "_INBOX_vault.>", "vault.claim_key"])
-            .say([format!("$JS.API.DIRECT.GET.{EVENTS}"), format!("$JS.API.DIRECT.GET.{SNAPSHOTS}.snap.{name}.>")])
+            .say([format!("$JS.API.DIRECT.GET.{EVENTS}"), format!("$JS.API.DIRECT.GET.{EVENTS}.evt.{name}.>")])
+            .say([format!("$JS.API.DIRECT.GET.{SNAPSHOTS}.snap.{name}.>")])
             .look_up(EVENTS)
             .look_up(OUTCOMES);
     }

@@ -18,7 +18,7 @@ use crate::append::{Appended, Cause, append, jitter};
 use crate::bus::Bus;
 use crate::consume::{Delivery, Handle, Rest};
 use crate::crash;
-use crate::load::{Loaded, Loader, Make, Of, SNAPSHOT_EVERY, hidden, last_caused_by};
+use crate::load::{Loaded, Loader, Make, Of, hidden, last_caused_by};
 use crate::outcome::{self, Outcome, Status};
 use crate::put::{Note, Put};
 use crate::read;
@@ -229,12 +229,14 @@ impl Decide {
         crash::point("events.appended");
         self.bus.0.wakes.give(EVENTS);
         let bodies: Vec<&[u8]> = drafts.iter().map(|draft| draft.body.get().as_bytes()).collect();
-        let evolved = loaded.lock().is_ok_and(|mut loaded| loaded.evolve(asked.head.id, &bodies, after, last));
-        if !evolved {
+        let evolved = loaded.lock().ok().and_then(|mut loaded| {
+            loaded.evolve(asked.head.id, &bodies, after, last).then(|| loaded.wants_snapshot(before))
+        });
+        if evolved.is_none() {
             self.loader.forget(asked.of);
         }
         let version = before + drafts.len() as u64;
-        if evolved && version / SNAPSHOT_EVERY > before / SNAPSHOT_EVERY {
+        if evolved == Some(true) {
             let (loader, of, loaded) = (self.loader.clone(), asked.of, loaded.clone());
             self.tasks.spawn(async move { loader.snapshot(of, loaded).await });
         }

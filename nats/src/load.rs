@@ -22,10 +22,11 @@ use crate::streams::{EVENTS, SNAPSHOTS};
 /// Aggregates kept in memory.
 const KEPT: usize = 16_384;
 /// A snapshot is taken every so many events; what came after it has to be read one by one.
-pub(crate) const SNAPSHOT_EVERY: u64 = 50;
-/// Events asked for together with the snapshot: all there are of most aggregates, and few when the snapshot serves.
-const FIRST: usize = 32;
-/// Events asked for at a time after that.
+const SNAPSHOT_EVERY: u64 = 50;
+/// A snapshot is taken too when the log has grown by so much since: the server looks for the events of one aggregate in
+/// all that was stored between them, which costs about a millisecond for a thousand messages when they are not in memory.
+const FAR: u64 = 100_000;
+/// Events asked for at a time.
 const PAGE: usize = 1024;
 /// Repeatable commands remembered per aggregate.
 const CAUSES: usize = 2048;
@@ -59,9 +60,31 @@ pub(crate) struct Loaded {
     pub(crate) sequence: u64,
     /// Of commands that may be repeated much later: the ends of their ids.
     causes: Vec<u64>,
+    /// Where a snapshot was taken last, else the sequence of the first event.
+    whole: u64,
 }
 
 impl Loaded {
+    fn blank(make: Make) -> Self {
+        Loaded { state: make(), version: 0, sequence: 0, causes: vec![], whole: 0 }
+    }
+
+    fn advance(&mut self, version: u64, sequence: u64) {
+        (self.version, self.sequence) = (version, sequence);
+        if self.whole == 0 {
+            self.whole = sequence;
+        }
+    }
+
+    /// Whether a snapshot is worth its message, after it was at `before`; then the next one is due when this has gone on again.
+    pub(crate) fn wants_snapshot(&mut self, before: u64) -> bool {
+        let wants = self.version / SNAPSHOT_EVERY > before / SNAPSHOT_EVERY || self.sequence - self.whole > FAR;
+        if wants {
+            self.whole = self.sequence;
+        }
+        wants
+    }
+
     /// Whether a repeatable command may have been decided before; a look into the log tells.
     pub(crate) fn may_follow(&self, command: Uuid) -> bool {
         self.causes.contains(&end_of(command))
@@ -73,8 +96,7 @@ impl Loaded {
         if self.sequence != after || bodies.iter().any(|body| self.state.evolve(body).is_err()) {
             return false;
         }
-        self.version += bodies.len() as u64;
-        self.sequence = last;
+        self.advance(self.version + bodies.len() as u64, last);
         self.caused_by(command);
         true
     }
@@ -95,8 +117,7 @@ impl Loaded {
             .evolve(opened)
             .map_err(|error| hidden(&error))
             .with_context(|| format!("event {}", stored.sequence))?;
-        self.version = head.sequence.0;
-        self.sequence = stored.sequence;
+        self.advance(head.sequence.0, stored.sequence);
         head.causationid.inspect(|command| self.caused_by(*command));
         Ok(())
     }
@@ -167,31 +188,42 @@ impl Loader {
     async fn replay(&self, of: Of, make: Make, at_least: u64) -> Result<Loaded> {
         let (calls, subject) = (&self.bus.0.calls, of.events());
         let kept = of.snapshot();
-        let (first, snapshot) = tokio::join!(
-            read::page(calls, EVENTS, json!({ "seq": 1 }), &subject, FIRST),
-            read::last(calls, SNAPSHOTS, &kept),
-        );
-        let first = first?;
-        let mut loaded = Loaded { state: make(), version: 0, sequence: 0, causes: vec![] };
-        let restored = match snapshot {
-            Ok(Some(stored)) if !first.ended => self.restore(stored.payload, &mut loaded, make).await,
-            _ => false,
-        };
-        if restored {
+        let (last, snapshot) = tokio::join!(read::last(calls, EVENTS, &subject), read::last(calls, SNAPSHOTS, &kept));
+        let mut loaded = Loaded::blank(make);
+        if let Ok(Some(stored)) = snapshot
+            && self.restore(stored.payload, &mut loaded, make).await
+        {
             metrics::counter!("reprise_snapshots_used_total", "context" => of.context).increment(1);
-        } else {
-            self.take(&mut loaded, first.messages).await?;
         }
-        if restored || !first.ended {
-            let from = loaded.sequence + 1;
-            for page in Pages::new(from, at_least).read(calls, &subject).await? {
-                self.take(&mut loaded, page).await?;
-            }
-        } else if loaded.sequence < at_least {
+        if let Some(last) = last?.filter(|last| last.sequence > loaded.sequence) {
+            self.catch_up(&subject, &mut loaded, last).await?;
+        }
+        if loaded.sequence < at_least {
             let rest = from_leader(calls, &subject, loaded.sequence + 1, at_least).await?;
             self.take(&mut loaded, rest).await?;
         }
         Ok(loaded)
+    }
+
+    /// Takes in what came until `last`. So many events are asked for as there are: to find out that there is no other one,
+    /// the server would look through the whole log.
+    async fn catch_up(&self, subject: &str, loaded: &mut Loaded, last: Stored) -> Result<()> {
+        let until = last.sequence;
+        let version = serde_json::from_slice::<EventHead>(&last.payload)?.sequence.0;
+        if version == loaded.version + 1 {
+            return self.take(loaded, vec![last]).await;
+        }
+        while loaded.sequence < until {
+            let missing = usize::try_from(version.saturating_sub(loaded.version))?;
+            let from = json!({ "seq": loaded.sequence + 1 });
+            let page = read::page(&self.bus.0.calls, EVENTS, from, subject, missing.clamp(1, PAGE)).await?;
+            self.take(loaded, page.messages).await?;
+            // another replica answered, which knows less
+            if page.ended {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn take(&self, loaded: &mut Loaded, events: Vec<Stored>) -> Result<()> {
@@ -208,7 +240,7 @@ impl Loader {
             return false;
         }
         let Snapshot { version, sequence, causes, .. } = snapshot;
-        *loaded = Loaded { state, version, sequence, causes };
+        *loaded = Loaded { state, version, sequence, causes, whole: sequence };
         true
     }
 
@@ -240,34 +272,6 @@ fn snapshot_of(of: Of, loaded: &Mutex<Loaded>) -> Result<Vec<u8>> {
         state,
     };
     Ok(serde_json::to_vec(&snapshot)?)
-}
-
-/// The events of one subject, page by page, and from the leader what a replica does not have yet.
-struct Pages {
-    from: u64,
-    at_least: u64,
-}
-
-impl Pages {
-    fn new(from: u64, at_least: u64) -> Self {
-        Pages { from, at_least }
-    }
-
-    async fn read(mut self, calls: &crate::calls::Calls, subject: &str) -> Result<Vec<Vec<Stored>>> {
-        let mut pages = vec![];
-        loop {
-            let page = read::page(calls, EVENTS, json!({ "seq": self.from }), subject, PAGE).await?;
-            self.from = page.messages.last().map_or(self.from, |last| last.sequence + 1);
-            pages.push(page.messages);
-            if page.ended {
-                break;
-            }
-        }
-        if self.from <= self.at_least {
-            pages.push(from_leader(calls, subject, self.from, self.at_least).await?);
-        }
-        Ok(pages)
-    }
 }
 
 async fn from_leader(calls: &crate::calls::Calls, subject: &str, mut from: u64, to: u64) -> Result<Vec<Stored>> {

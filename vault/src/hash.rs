@@ -48,21 +48,24 @@ pub(crate) struct Hasher {
     retry_after: u32,
 }
 
+/// What a core gets through, roughly: good enough to say when to come back.
+const KIB_PER_SECOND: f64 = 1_200_000.0;
+
 impl Hasher {
     /// # Errors
     /// argon2 does not accept the parameters.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let started = Instant::now();
-        let hash = argon_hash(config.argon, &mut Vec::new(), &random::<32>()).context("argon2 parameters")?;
-        let seconds = started.elapsed().as_secs_f64();
+        // of no password at all, and compared with at the same cost
+        let dummy = phc(&params(config.argon).context("argon2 parameters")?, &random::<16>(), &random::<32>())?;
+        let seconds = f64::from(config.argon.memory) * f64::from(config.argon.passes) / KIB_PER_SECOND;
         Ok(Hasher {
             argon: config.argon,
             queue: Arc::new(Semaphore::new(cores + config.hash_queue)),
             cores: Arc::new(Semaphore::new(cores)),
             waiting: config.hash_queue,
             memory: Arc::default(),
-            dummy: hash.into(),
+            dummy: dummy.into(),
             retry_after: (config.hash_queue as f64 * seconds / cores as f64).ceil().max(1.0) as u32,
         })
     }
@@ -122,12 +125,16 @@ fn argon_hash(argon: Argon, memory: &mut Vec<Block>, password: &[u8]) -> anyhow:
     let salt = random::<16>();
     let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
     fill(&params, Algorithm::Argon2id, Version::V0x13, memory, password, &salt, &mut out)?;
+    phc(&params, &salt, &out)
+}
+
+fn phc(params: &Params, salt: &[u8], out: &[u8]) -> anyhow::Result<String> {
     let phc = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(&params).map_err(|error| anyhow::anyhow!("{error}"))?,
-        salt: Some(Salt::new(&salt).map_err(|error| anyhow::anyhow!("{error}"))?),
-        hash: Some(Output::new(&out).map_err(|error| anyhow::anyhow!("{error}"))?),
+        params: ParamsString::try_from(params).map_err(|error| anyhow::anyhow!("{error}"))?,
+        salt: Some(Salt::new(salt).map_err(|error| anyhow::anyhow!("{error}"))?),
+        hash: Some(Output::new(out).map_err(|error| anyhow::anyhow!("{error}"))?),
     };
     Ok(phc.to_string())
 }

@@ -300,6 +300,31 @@ async fn a_long_aggregate_is_loaded_from_its_snapshot_and_other_logic_ignores_it
     assert_eq!(told(&world.bus, &command(subject, nothing())).await.version, 1_000_000);
 }
 
+/// Events of one aggregate that lie far apart are expensive to find: a snapshot spares looking for those before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_aggregate_that_was_quiet_while_the_log_grew_gets_a_snapshot() {
+    let server = embedded::Nats::scratch();
+    let world = World::new(&server.url, Sync::Interval, 1).await;
+    world.run(counter()).await;
+    let subject = Uuid::now_v7();
+    told(&world.bus, &command(subject, begin("ada"))).await;
+    told(&world.bus, &command(subject, count())).await;
+    let client = raw(&server.url).await;
+    for lot in 1..=101 {
+        for _ in 0..1_000 {
+            client.publish(format!("evt.other.other.{subject}"), "{}".into()).await.expect("published");
+        }
+        // the server drops what it cannot take in
+        let grown = async || world.bus.last_sequence(streams::EVENTS).await.is_ok_and(|last| last >= lot * 1_000);
+        eventually("the log to grow", grown).await;
+    }
+    assert!(world.all(streams::SNAPSHOTS).await.is_empty());
+    let told = told(&world.bus, &command(subject, count())).await;
+    assert_eq!(told.version, 3);
+    eventually("the snapshot", async || !world.all(streams::SNAPSHOTS).await.is_empty()).await;
+    assert_eq!(json(&world.all(streams::SNAPSHOTS).await[0].raw)["version"], 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn group_commit_takes_everything_once() {
     let server = embedded::Nats::scratch_with("max_payload: 8MB\njetstream { sync_interval: always }\n");
