@@ -67,10 +67,10 @@ impl Roles {
         })
     }
 
-    /// Leads everybody who reacts to events past those that are there: a hundred thousand people who register at once would
-    /// keep the services busy for as long as anything is measured.
-    async fn pass_by(&self) -> Result<()> {
-        let next = self.projector.last_sequence("EVENTS").await? + 1;
+    /// Leads everybody who reacts to events past those that are there and so many more: a hundred thousand people who
+    /// register at once would keep the services busy for as long as anything is measured.
+    async fn pass_by(&self, more: u64) -> Result<()> {
+        let next = self.projector.last_sequence("EVENTS").await? + more + 1;
         for name in ["profile", "notification", "vault"] {
             let subject = format!("$JS.API.CONSUMER.RESET.EVENTS.{name}");
             let question = serde_json::json!({ "seq": next });
@@ -107,12 +107,13 @@ pub async fn fill(data: &Path, count: u64) -> Result<()> {
     let keys = Arc::new(give_keys(data, people).await?);
     let ids: Arc<Vec<Uuid>> = Arc::new(keys.keys().copied().collect());
     let keyring = local(keys);
+    roles.pass_by(2 * count).await?;
     for first in (0..people).step_by(LOT) {
         let (ids, keyring) = (ids.clone(), keyring.clone());
         let lot = tokio::spawn(async move { lot(&keyring, &ids, first).await });
         roles.publish(lot.await??).await?;
-        roles.pass_by().await?;
     }
+    roles.pass_by(0).await?;
     for bus in [&roles.identity, &roles.profile, &roles.projector, &roles.provisioner] {
         bus.flushed_close().await;
     }
