@@ -154,7 +154,7 @@ fn permissions(role: &str) -> Option<Permissions> {
     let base = Permissions::new(role);
     Some(match role {
         "gateway" => base
-            .say(["cmd.>", "ask.>", "out.*.pending", "wake.OUTCOMES"])
+            .say(["cmd.>", "ask.>", "out.*.pending", "wake.OUTCOMES", "wake.waiting"])
             .say(GATEWAY_ASKS.map(|verb| format!("vault.{verb}")))
             .keys()
             .read(EVENTS)

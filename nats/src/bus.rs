@@ -17,7 +17,7 @@ use crate::calls::{Calls, Unanswered};
 use crate::keyring::Keyring;
 use crate::lane::Writer;
 use crate::streams;
-use crate::wake::Wakes;
+use crate::wake::{WAITING, Wakes};
 
 /// When what is stored reaches the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +215,11 @@ impl Bus {
     /// Says something to whoever listens now; at most once, never an error.
     pub fn say(&self, subject: &str, payload: Vec<u8>) {
         self.0.said.send((subject.to_owned(), payload)).ok();
+    }
+
+    /// Says that somebody waits for what projections gather ([`crate::Feed::gathering`]); a hint like those of the log.
+    pub fn hurry(&self) {
+        self.0.wakes.give(WAITING);
     }
 
     /// What is said on `subject` from now on. After a lost connection it goes on, with what was said meanwhile missing.

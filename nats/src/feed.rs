@@ -136,7 +136,7 @@ impl Feed {
     }
 
     /// Where the role may have a consumer, what comes one by one is given out together, so long after the first: a question
-    /// to the server and a transaction for each message would cost more than the messages.
+    /// to the server and a transaction for each message would cost more than the messages. [`Bus::hurry`] ends the pause.
     #[must_use]
     pub fn gathering(mut self, pause: Duration) -> Self {
         self.gather = pause;

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::feed::{Delivered, LOOK};
 use crate::provision::trouble;
 use crate::read::{self, Stored};
+use crate::wake::WAITING;
 
 /// Messages in a chunk.
 const CHUNK: usize = 1000;
@@ -49,7 +50,7 @@ pub(crate) struct Wanted {
     pub(crate) sparse: bool,
     /// They are given out as they are stored.
     pub(crate) sealed: bool,
-    /// What comes one by one is read together, after so long.
+    /// What comes one by one is read together, after so long; at once while somebody waits for it.
     pub(crate) gather: Duration,
     /// Where to begin, in the words of a consumer.
     pub(crate) start: Value,
@@ -133,6 +134,7 @@ impl Pull {
     /// Reads and goes on reading, until nobody listens or something is lost.
     async fn all(mut self, bus: &Bus, wanted: Wanted, to: &mpsc::Sender<JoinHandle<Result<Chunk>>>) -> Result<()> {
         let mut hints = bus.0.wakes.hear(self.stream).await;
+        let mut waiting = bus.0.wakes.hear(WAITING).await;
         loop {
             // before looking, so that a hint that comes meanwhile is not missed
             hints.mark_unchanged();
@@ -146,7 +148,8 @@ impl Pull {
                 to.send(opening).await.context("nobody reads any more")?;
                 if ended {
                     timeout(LOOK, hints.changed()).await.ok();
-                    sleep(wanted.gather).await;
+                    // who began to wait while we read counts too: what they wait for may not have been there yet
+                    timeout(wanted.gather, waiting.changed()).await.ok();
                     break;
                 }
             }

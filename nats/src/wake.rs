@@ -1,5 +1,6 @@
 //! «There is something new in this stream»: said by whoever stored it, at most every millisecond, and only a hint.
-//! Readers look by themselves now and then, so that a lost hint costs time and nothing else.
+//! Readers look by themselves now and then, so that a lost hint costs time and nothing else. Another hint says that
+//! somebody waits for what readers gather.
 
 use async_nats::Client;
 use futures::StreamExt;
@@ -10,6 +11,9 @@ use tokio::sync::{Notify, OnceCell, watch};
 
 /// Hints closer together than this are one.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// Said instead of a stream's name: somebody waits for a projection, so nothing shall be gathered any longer.
+pub(crate) const WAITING: &str = "waiting";
 
 type Seen = Arc<Mutex<HashMap<String, watch::Sender<u64>>>>;
 

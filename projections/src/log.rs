@@ -69,7 +69,7 @@ impl Log {
             Log::Bus(bus) => {
                 let patterns = if starts.is_empty() { vec![stream.subjects()] } else { starts };
                 let patterns = patterns.iter().map(|start| format!("{}>", start.trim_end_matches('>'))).collect();
-                let feed = bus.feed(stream.name(), patterns, Start::Sequence(after)).gathering(stream.gather());
+                let feed = bus.feed(stream.name(), patterns, Start::Sequence(after)).gathering(Stream::GATHER);
                 tokio::spawn(read(feed, to))
             }
             Log::Held(held) => tokio::spawn(held.clone().read(stream, after, starts, to)),

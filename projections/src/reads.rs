@@ -23,6 +23,7 @@ type Heard = HashMap<String, u64>;
 #[derive(Clone)]
 pub struct Reads {
     pub(crate) pool: PgPool,
+    bus: Option<Bus>,
     heard: Arc<watch::Sender<Heard>>,
 }
 
@@ -37,10 +38,11 @@ impl Reads {
 
     /// Reads through a pool.
     pub fn over(pool: PgPool) -> Reads {
-        Reads { pool, heard: Arc::new(watch::Sender::new(Heard::new())) }
+        Reads { pool, bus: None, heard: Arc::new(watch::Sender::new(Heard::new())) }
     }
 
-    /// From now on waiting is woken by what projectors announce, so that it ends at once and not at the next look.
+    /// From now on projectors hear of it when somebody waits, and waiting is woken by what they announce, so that it ends at
+    /// once and not at the next look.
     ///
     /// # Errors
     /// The bus does not take the subscription.
@@ -57,7 +59,14 @@ impl Reads {
                 }
             }
         });
-        Ok(self)
+        Ok(Reads { bus: Some(bus.clone()), ..self })
+    }
+
+    /// Tells projectors that somebody waits for what they gather.
+    pub fn hurry(&self) {
+        if let Some(bus) = &self.bus {
+            bus.hurry();
+        }
     }
 
     /// The stream sequence up to which the live generation of `projection` has seen everything; 0 when there is none.
@@ -99,8 +108,11 @@ impl Reads {
             if rest.is_zero() {
                 return Ok(false);
             }
+            self.hurry();
             timeout(rest.min(POLL), async {
-                while heard.changed().await.is_ok() && !told(&heard.borrow_and_update()) {}
+                while heard.changed().await.is_ok() && !told(&heard.borrow_and_update()) {
+                    self.hurry();
+                }
             })
             .await
             .ok();

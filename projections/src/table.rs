@@ -46,13 +46,14 @@ struct Slot<R> {
 pub struct Table<R: Stored> {
     slots: HashMap<R::Key, Slot<R>>,
     wanted: Vec<R::Key>,
-    changed: usize,
+    /// The keys of the slots that are marked so.
+    changed: Vec<R::Key>,
     scrub: bool,
 }
 
 impl<R: Stored> Default for Table<R> {
     fn default() -> Self {
-        Table { slots: HashMap::new(), wanted: vec![], changed: 0, scrub: false }
+        Table { slots: HashMap::new(), wanted: vec![], changed: vec![], scrub: false }
     }
 }
 
@@ -73,21 +74,22 @@ impl<R: Stored> Table<R> {
     pub fn change(&mut self, key: &R::Key) -> Option<&mut R> {
         let slot = self.slots.get_mut(key)?;
         slot.row.as_ref()?;
-        self.changed += usize::from(!std::mem::replace(&mut slot.changed, true));
+        note(&mut self.changed, slot, key);
         slot.row.as_mut()
     }
 
     /// Writes a row whose key was needed, whether there was one or not.
     pub fn put(&mut self, row: R) {
-        let slot = self.slots.get_mut(&row.key()).expect("only rows that were needed are written");
-        self.changed += usize::from(!std::mem::replace(&mut slot.changed, true));
+        let key = row.key();
+        let slot = self.slots.get_mut(&key).expect("only rows that were needed are written");
+        note(&mut self.changed, slot, &key);
         slot.row = Some(row);
     }
 
     /// Removes a row that was needed.
     pub fn remove(&mut self, key: &R::Key) {
         let slot = self.slots.get_mut(key).expect("only rows that were needed are removed");
-        self.changed += usize::from(!std::mem::replace(&mut slot.changed, true));
+        note(&mut self.changed, slot, key);
         slot.row = None;
     }
 
@@ -115,7 +117,7 @@ impl<R: Stored> Table<R> {
 
     async fn store(&mut self, connection: &mut PgConnection, schema: &str) -> sqlx::Result<()> {
         let (mut new, mut old, mut gone) = (vec![], vec![], vec![]);
-        for (key, slot) in self.slots.iter().filter(|(_, slot)| slot.changed) {
+        for (key, slot) in self.changed.iter().filter_map(|key| Some((key, self.slots.get(key)?))) {
             match (&slot.row, slot.stored) {
                 (Some(row), false) => new.push(row),
                 (Some(row), true) => old.push(row),
@@ -137,6 +139,13 @@ impl<R: Stored> Table<R> {
             sqlx::query(AssertSqlSafe(sql)).bind(&gone).execute(&mut *connection).await?;
         }
         Ok(())
+    }
+}
+
+/// Marks a slot as changed, once.
+fn note<R: Stored>(changed: &mut Vec<R::Key>, slot: &mut Slot<R>, key: &R::Key) {
+    if !std::mem::replace(&mut slot.changed, true) {
+        changed.push(key.clone());
     }
 }
 
@@ -200,7 +209,7 @@ impl<R: Stored> Rows for Table<R> {
     }
 
     fn changed(&self) -> usize {
-        self.changed
+        self.changed.len()
     }
 
     fn flush<'a>(&'a mut self, connection: &'a mut PgConnection, schema: &'a str) -> BoxFuture<'a, sqlx::Result<()>> {
@@ -212,12 +221,14 @@ impl<R: Stored> Rows for Table<R> {
     }
 
     fn committed(&mut self) {
-        (self.changed, self.scrub) = (0, false);
+        self.scrub = false;
         if self.slots.len() > KEEP {
             self.slots.clear();
         }
-        for slot in self.slots.values_mut().filter(|slot| slot.changed) {
-            (slot.changed, slot.stored) = (false, slot.row.is_some());
+        for key in self.changed.drain(..) {
+            if let Some(slot) = self.slots.get_mut(&key) {
+                (slot.changed, slot.stored) = (false, slot.row.is_some());
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// What `look` finds, or what it finds within `patience`.
-pub(crate) async fn soon<T, F>(patience: Duration, look: impl Fn() -> F) -> Result<Option<T>, Problem>
+pub(crate) async fn soon<T, F>(app: &App, patience: Duration, look: impl Fn() -> F) -> Result<Option<T>, Problem>
 where
     F: Future<Output = Result<Option<T>, Problem>>,
 {
@@ -24,6 +24,7 @@ where
         if found.is_some() || Instant::now() >= end {
             return Ok(found);
         }
+        app.reads().hurry();
         sleep(AGAIN).await;
     }
 }
@@ -37,7 +38,7 @@ pub(crate) async fn opened(app: &App, sealed: Option<String>) -> Result<Option<S
 /// The account for an answer that signs its person in. `typed` is what they signed in with: it stands in for a row that
 /// is late, because whoever knows the password shall not wait for a page.
 pub(super) async fn of(app: &App, id: Uuid, roles: Vec<Role>, typed: Option<&str>) -> Result<AuthUser, Problem> {
-    let row = soon(Duration::from_millis(500), async || Ok(user_page::get(app.reads(), id).await?)).await?;
+    let row = soon(app, Duration::from_millis(500), async || Ok(user_page::get(app.reads(), id).await?)).await?;
     let Some(row) = row else {
         let typed = typed.map(str::to_owned);
         let (email, username) = typed.into_iter().partition::<Vec<_>, _>(|typed| typed.contains('@'));

@@ -35,7 +35,7 @@ pub(super) async fn verify(
         let detail = "this token does not count (any more), ask for another mail";
         return Err(Problem::field("verification_token_invalid", "/token", detail));
     };
-    let outcome = soon(asked.prefer().patience(), async || Ok(app.bus().outcome(command).await?)).await?;
+    let outcome = soon(&app, asked.prefer().patience(), async || Ok(app.bus().outcome(command).await?)).await?;
     let Some(outcome) = outcome else { return Ok(Answer::later(command)) };
     match outcome.refusal {
         Some(refusal) => Err(Problem::refused(refusal)),

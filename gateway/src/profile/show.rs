@@ -103,7 +103,7 @@ pub(crate) async fn find(app: &App, handle: &str) -> Result<Option<Found>, Probl
 
 /// The profile that somebody with an account has, or will have in a moment.
 pub(super) async fn expected(app: &App, user: Uuid) -> Result<Row, Problem> {
-    if let Some(row) = soon(PATIENCE, async || Ok(profile_page::get(app.reads(), user).await?)).await? {
+    if let Some(row) = soon(app, PATIENCE, async || Ok(profile_page::get(app.reads(), user).await?)).await? {
         return Ok(row);
     }
     match user_page::get(app.reads(), user).await? {

@@ -97,7 +97,7 @@ async fn seen_by(app: &App, id: uuid::Uuid, seen: IfMatch) -> Result<Row, Proble
     let row = match enough(&row) {
         true => row,
         false => {
-            soon(PATIENCE, async || Ok(user_page::get(app.reads(), id).await?.filter(enough))).await?.unwrap_or(row)
+            soon(app, PATIENCE, async || Ok(user_page::get(app.reads(), id).await?.filter(enough))).await?.unwrap_or(row)
         }
     };
     if row.status == "erased" {

@@ -35,7 +35,7 @@ pub(super) async fn show(State(app): State<App>, actor: Actor, Id(id): Id, asked
     }
     app.fresh(&asked, &["user_page", "profile_page"]).await?;
     let patience = if actor.id == id { PATIENCE } else { Duration::ZERO };
-    let row = soon(patience, async || Ok(user_page::get(app.reads(), id).await?)).await?.ok_or_else(missing)?;
+    let row = soon(&app, patience, async || Ok(user_page::get(app.reads(), id).await?)).await?.ok_or_else(missing)?;
     let version = row.version;
     let profile = profile_page::get(app.reads(), id).await?;
     // two aggregates, two versions: If-Match is about the account, so the profile's stays out of the tag
