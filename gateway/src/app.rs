@@ -171,12 +171,13 @@ impl App {
         self.deliver(asked, message(who, asked, id, fingerprint, subject, command, asked.if_match()?)?).await
     }
 
+    /// What is rarely done is boxed: every handler carries the room for it, and is moved several times for each request.
     async fn deliver(&self, asked: &Asked, message: Message<Command>) -> Result<Accepted, Problem> {
         let _place = self.0.edge.commands.take()?;
         let (id, fingerprint) = (message.id, message.fingerprint.as_deref());
         // only an id that the client chose can have an outcome already
         if fingerprint.is_some()
-            && let Some(outcome) = self.earlier(id, fingerprint).await?
+            && let Some(outcome) = Box::pin(self.earlier(id, fingerprint)).await?
         {
             asked.note(|notes| notes.replayed = true);
             return told(asked, outcome);
@@ -185,12 +186,12 @@ impl App {
         asked.note(|notes| notes.preference = prefer.applied());
         let patience = prefer.patience();
         if patience.is_zero() {
-            self.0.bus.send(&message).await.map_err(unsent)?;
+            Box::pin(self.0.bus.send(&message)).await.map_err(unsent)?;
         } else if let Reply::Told(outcome) = in_time(patience, self.0.bus.ask(&message, patience)).await? {
             same(outcome.fingerprint.as_deref(), fingerprint)?;
             return told(asked, outcome);
         }
-        self.0.bus.remember(&message).await.map_err(unsent)?;
+        Box::pin(self.0.bus.remember(&message)).await.map_err(unsent)?;
         Ok(Accepted::Later(id))
     }
 

@@ -166,8 +166,8 @@ impl Worker {
                 );
                 nak(pause).into()
             }
-            Err(Fault::Retry(error)) => self.bury(&delivery, format!("given up: {error:#}")).await.into(),
-            Err(Fault::Reject(error)) => self.bury(&delivery, format!("{error:#}")).await.into(),
+            Err(Fault::Retry(error)) => Box::pin(self.bury(&delivery, format!("given up: {error:#}"))).await.into(),
+            Err(Fault::Reject(error)) => Box::pin(self.bury(&delivery, format!("{error:#}"))).await.into(),
         };
         self.bus.0.calls.client.publish(delivery.reply.clone(), answer).await.ok();
     }

@@ -156,14 +156,14 @@ impl Decide {
             }
             let loaded = self.loader.load(asked.of, asked.make, at_least).await?;
             if (asked.again || attempt > 0)
-                && let Some(outcome) = self.decided_before(asked, &loaded).await?
+                && let Some(outcome) = Box::pin(self.decided_before(asked, &loaded)).await?
             {
                 return Ok(Proven { outcome, is_proven: true });
             }
             let (step, version, sequence) = self.step(asked, &loaded)?;
             let drafts = match step {
                 Step::Happens(drafts) => drafts,
-                Step::AlreadySo | Step::Refused(_) => match self.tail(asked.of).await? {
+                Step::AlreadySo | Step::Refused(_) => match Box::pin(self.tail(asked.of)).await? {
                     tail if tail == sequence => return Ok(not_proven(asked, step, version, sequence)),
                     tail => {
                         at_least = self.behind(asked.of, tail);

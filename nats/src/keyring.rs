@@ -167,7 +167,7 @@ impl Keyring {
             }
         }
         for some in missing.chunks(AT_ONCE) {
-            self.fetch(some.to_vec(), &mut found).await?;
+            Box::pin(self.fetch(some.to_vec(), &mut found)).await?;
         }
         Ok(found)
     }

@@ -62,7 +62,7 @@ impl Bus {
         let told = self.ask_at(command, &mut inbox, deadline).await?;
         if told == Reply::Later {
             // from now on it is decided whatever happens
-            self.send_to(&self.0.commands, command, Some(&inbox.subject)).await?;
+            Box::pin(self.send_to(&self.0.commands, command, Some(&inbox.subject))).await?;
         }
         Ok(told)
     }
@@ -75,15 +75,14 @@ impl Bus {
     ) -> Result<Reply, SendError> {
         if repeatable(command.id) {
             // somebody may have asked before: the acknowledgement tells
-            let sending = self.send_to(&self.0.asked, command, Some(&inbox.subject));
-            tokio::pin!(sending);
+            let mut sending = Box::pin(self.send_to(&self.0.asked, command, Some(&inbox.subject)));
             let sent = tokio::select! {
                 biased;
                 sent = &mut sending => sent?,
                 told = &mut inbox.answers => return told_or_later(told.ok().map(|message| message.payload)),
             };
             if sent.duplicate {
-                return Ok(self.stored_outcome(command.id, deadline).await);
+                return Ok(Box::pin(self.stored_outcome(command.id, deadline)).await);
             }
         } else {
             self.hand_over(command, &inbox.subject).await?;
@@ -91,7 +90,7 @@ impl Bus {
         let told = timeout(deadline.saturating_duration_since(Instant::now()), &mut inbox.answers).await;
         match told {
             Ok(told) => told_or_later(told.ok().map(|message| message.payload)),
-            Err(_) => Ok(self.stored_outcome(command.id, Instant::now() + LAST_LOOK).await),
+            Err(_) => Ok(Box::pin(self.stored_outcome(command.id, Instant::now() + LAST_LOOK)).await),
         }
     }
 

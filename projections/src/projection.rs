@@ -78,7 +78,7 @@ impl Stream {
 
     /// How long what comes one by one is gathered before it is written, unless somebody waits for it: in larger
     /// transactions a change costs Postgres a third less.
-    pub(crate) const GATHER: Duration = Duration::from_millis(40);
+    pub(crate) const GATHER: Duration = Duration::from_millis(50);
 
     /// Whether every message there ever was can still be read.
     pub fn remembers(self) -> bool {
