@@ -8,9 +8,16 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --release --locked --bin reprise && cp target/release/reprise /reprise
 
+FROM node:22-bookworm-slim AS web
+COPY scripts/fetch-web /fetch-web
+RUN /fetch-web /web
+
 FROM debian:bookworm-slim
-# mails become files here when no mail server is named
-RUN useradd --system --uid 10001 --no-create-home reprise && install -d -o reprise -m 700 /data
+# workers make films with it
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends ffmpeg && rm -rf /var/lib/apt/lists/*
+# mails become files here when no mail server is named, and blobs lie here when no bucket is
+RUN useradd --system --uid 10001 --no-create-home reprise && install -d -o reprise -m 700 /data /data/blobs /data/scratch
+COPY --from=web /web /usr/local/share/reprise/web
 COPY --from=build /reprise /usr/local/bin/reprise
 USER 10001
 ENV REPRISE_DATA=/data

@@ -32,6 +32,8 @@ pub enum Role {
     Gateway(Box<Gateway>),
     /// Decide the commands of one context, and do its reactions and work
     Service(Box<Service>),
+    /// Make of files what people watch, with ffmpeg; as many as you like
+    Worker(Box<Worker>),
     /// Turn events into rows
     Projector(Own),
     /// Keep what must never be in the log: passwords, sessions, keys of persons
@@ -138,6 +140,14 @@ pub struct Edge {
     pub trusted_proxies: usize,
 }
 
+/// Where the bytes of files lie.
+#[derive(Args, Clone, Debug)]
+pub struct Files {
+    /// An S3 bucket, s3://bucket/prefix?endpoint=https://…&region=…, with the usual AWS_* credentials; without one a folder
+    #[arg(long, env = "REPRISE_BLOBS", value_name = "URL", hide_env_values = true)]
+    pub blobs: Option<String>,
+}
+
 /// How mails leave.
 #[derive(Args, Clone, Debug)]
 pub struct Mail {
@@ -194,6 +204,12 @@ pub enum Context {
     Identity,
     /// What people show of themselves
     Profile,
+    /// Files
+    Storage,
+    /// Videos
+    Video,
+    /// The work on videos
+    Processing,
     /// Mails
     Notification,
 }
@@ -212,6 +228,9 @@ pub struct Up {
     pub mail: Mail,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub files: Files,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub secrets: Secrets,
     /// Copies that NATS keeps of everything
     #[arg(long, env = "REPRISE_REPLICAS", default_value_t = 1, value_name = "N")]
@@ -224,6 +243,9 @@ pub struct Gateway {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub servers: Servers,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub files: Files,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub edge: Edge,
@@ -241,9 +263,26 @@ pub struct Service {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub mail: Mail,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub files: Files,
     /// Where people reach the platform from outside; links in mails begin with it
     #[arg(long, env = "REPRISE_PUBLIC_URL", default_value = "http://localhost:3000", value_name = "URL")]
     pub public_url: String,
+}
+
+/// `reprise worker`.
+#[derive(Args, Clone, Debug)]
+pub struct Worker {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub own: Own,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub files: Files,
+    /// Folder for what is under way; without it one inside --data
+    #[arg(long, env = "REPRISE_SCRATCH", value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
 }
 
 /// `reprise vault`.

@@ -13,7 +13,8 @@ use crate::roles::keys;
 /// Read by libraries or at the very beginning, not by a flag.
 const OTHERS: [&str; 3] = ["REPRISE_LOG", "RUST_LOG", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 /// What people may set in their own shell; everything else comes from `reprise keys`.
-const OPTIONAL: [&str; 5] = [
+const OPTIONAL: [&str; 6] = [
+    "REPRISE_BLOBS",
     "REPRISE_SMTP_URL",
     "REPRISE_MAIL_FROM",
     "REPRISE_PUBLIC_URL",
@@ -84,8 +85,12 @@ fn compose_names_roles_flags_and_variables_that_exist() {
         "provision",
         "service identity",
         "service notification",
+        "service processing",
         "service profile",
+        "service storage",
+        "service video",
         "vault",
+        "worker",
     ];
     assert_eq!(roles.iter().map(String::as_str).collect::<Vec<_>>(), needed);
 }

@@ -38,6 +38,7 @@ async fn run(role: Role) -> anyhow::Result<ExitCode> {
         Role::Up(args) => roles::up::run(*args).await?,
         Role::Gateway(args) => roles::gateway::run(*args).await?,
         Role::Service(args) => roles::service::run(*args).await?,
+        Role::Worker(args) => roles::worker::run(*args).await?,
         Role::Projector(args) => roles::projector::run(args).await?,
         Role::Vault(args) => roles::vault::run(*args).await?,
         Role::Provision(args) => roles::provision::run(args).await?,

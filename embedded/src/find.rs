@@ -1,4 +1,4 @@
-//! Where the two servers are on this machine. Nothing is downloaded here: that is `scripts/fetch`.
+//! Where the two servers are on this machine, and the scripts of pages. Nothing is downloaded here: that is `scripts/fetch`.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,13 @@ pub fn postgres_bin() -> Result<PathBuf, Missing> {
         Some(found) => Ok(found.clone()),
         None => Err(Missing { what: "Postgres", places, hint }),
     }
+}
+
+/// The folder with the scripts of pages that are not ours: `.tools/web` beside the workspace, the program or here, or where
+/// the image has them. Nothing when they were not fetched: pages then do what a browser can do alone.
+pub fn web() -> Option<PathBuf> {
+    let places = homes().into_iter().map(|home| home.join(".tools/web"));
+    places.chain([PathBuf::from("/usr/local/share/reprise/web")]).find(|place| place.join("hls.js").is_file())
 }
 
 /// The major version of the Postgres in `bin`; `None` when it does not say.

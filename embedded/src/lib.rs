@@ -7,7 +7,7 @@ mod nats;
 mod ports;
 mod postgres;
 
-pub use find::{Missing, nats_server, postgres_bin, postgres_major};
+pub use find::{Missing, nats_server, postgres_bin, postgres_major, web};
 pub use nats::{Cluster, Nats};
 pub use ports::{free_port, is_free};
 pub use postgres::{Durability, Postgres, Settings};

@@ -4,9 +4,13 @@
 pub mod claim;
 mod envelope;
 pub mod identity;
+pub mod media;
 mod parse;
 mod personal;
+pub mod processing;
 pub mod profile;
+pub mod storage;
+pub mod video;
 
 pub use envelope::{AuthType, Message, Sequence, Source, Spec};
 pub use parse::Unreadable;
@@ -24,6 +28,12 @@ pub enum Event {
     Session(identity::session::Event),
     /// What happened to a profile.
     Profile(profile::Event),
+    /// What happened to what a person keeps.
+    Shelf(storage::Event),
+    /// What happened to a video.
+    Video(video::Event),
+    /// What happened to a job.
+    Job(processing::Event),
     /// A unique name was taken or given back.
     Claim(claim::Event),
 }
@@ -38,6 +48,12 @@ pub enum Command {
     Session(identity::session::Command),
     /// Asks something of a profile.
     Profile(profile::Command),
+    /// Asks something of what a person keeps.
+    Shelf(storage::Command),
+    /// Asks something of a video.
+    Video(video::Command),
+    /// Asks something of a job.
+    Job(processing::Command),
 }
 
 macro_rules! from {
@@ -54,8 +70,14 @@ from!(
     Event::User(identity::user::Event),
     Event::Session(identity::session::Event),
     Event::Profile(profile::Event),
+    Event::Shelf(storage::Event),
+    Event::Video(video::Event),
+    Event::Job(processing::Event),
     Event::Claim(claim::Event),
     Command::User(identity::user::Command),
     Command::Session(identity::session::Command),
     Command::Profile(profile::Command),
+    Command::Shelf(storage::Command),
+    Command::Video(video::Command),
+    Command::Job(processing::Command),
 );

@@ -1,7 +1,7 @@
 //! Reading a message whose context is not known in advance. The second word of the type picks the reader, so an
 //! unknown type is named in the error instead of «did not match any variant».
 
-use crate::{Command, Event, Message, claim, identity, profile};
+use crate::{Command, Event, Message, claim, identity, processing, profile, storage, video};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
@@ -39,6 +39,9 @@ impl Message<Event> {
             "identity.user" => read(bytes, &head, Event::User as fn(identity::user::Event) -> Event),
             "identity.session" => read(bytes, &head, Event::Session as fn(identity::session::Event) -> Event),
             "profile.profile" => read(bytes, &head, Event::Profile as fn(profile::Event) -> Event),
+            "storage.shelf" => read(bytes, &head, Event::Shelf as fn(storage::Event) -> Event),
+            "video.video" => read(bytes, &head, Event::Video as fn(video::Event) -> Event),
+            "processing.job" => read(bytes, &head, Event::Job as fn(processing::Event) -> Event),
             "identity.claim" | "profile.claim" => read(bytes, &head, Event::Claim as fn(claim::Event) -> Event),
             _ => Err(Unreadable::UnknownType(head.kind.into_owned())),
         }
@@ -53,6 +56,9 @@ impl Message<Command> {
             "identity.user" => read(bytes, &head, Command::User as fn(identity::user::Command) -> Command),
             "identity.session" => read(bytes, &head, Command::Session as fn(identity::session::Command) -> Command),
             "profile.profile" => read(bytes, &head, Command::Profile as fn(profile::Command) -> Command),
+            "storage.shelf" => read(bytes, &head, Command::Shelf as fn(storage::Command) -> Command),
+            "video.video" => read(bytes, &head, Command::Video as fn(video::Command) -> Command),
+            "processing.job" => read(bytes, &head, Command::Job as fn(processing::Command) -> Command),
             _ => Err(Unreadable::UnknownType(head.kind.into_owned())),
         }
     }

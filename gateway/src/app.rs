@@ -7,8 +7,10 @@ use crate::edge::Edge;
 use crate::extract::{Admin, MaybeActor};
 use crate::health::Health;
 use crate::problem::Problem;
+use crate::videos::Watched;
 use crate::{consistency, idempotency};
 use axum::http::StatusCode;
+use blobs::Blobs;
 use chrono::Utc;
 use events::{AuthType, Command, Message, Sequence, Source, Spec};
 use kernel::Refusal;
@@ -36,8 +38,10 @@ struct Parts {
     edge: Arc<Edge>,
     bus: Bus,
     reads: Reads,
+    blobs: Blobs,
     vault: vault::Client,
     health: Health,
+    watched: Watched,
 }
 
 /// On whose behalf a command is sent.
@@ -47,6 +51,8 @@ pub enum Who {
     Person(Actor),
     /// Somebody who is not.
     Unknown,
+    /// Reprise itself, on behalf of somebody: what only the edge knows, as that all bytes of a file have arrived.
+    Reprise(Uuid),
 }
 
 /// What came of sending a command.
@@ -69,9 +75,20 @@ impl Accepted {
 }
 
 impl App {
-    pub(crate) fn new(edge: Arc<Edge>, bus: Bus, reads: Reads) -> Self {
+    pub(crate) fn new(edge: Arc<Edge>, bus: Bus, reads: Reads, blobs: Blobs) -> Self {
         let vault = vault::Client::new(bus.clone());
-        App(Arc::new(Parts { edge, bus, reads, vault, health: Health::default() }))
+        let (health, watched) = (Health::default(), Watched::default());
+        App(Arc::new(Parts { edge, bus, reads, blobs, vault, health, watched }))
+    }
+
+    /// Where the bytes of files lie.
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// What was just said of videos: who sees them, how far they are.
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.0.watched
     }
 
     /// What the operator chose.
@@ -275,6 +292,7 @@ fn message(
     let (authtype, authid, authclaims) = match who {
         Who::Person(actor) => (AuthType::AppUser, Some(actor.id), actor.claims.as_deref().map(str::to_owned)),
         Who::Unknown => (AuthType::Unauthenticated, None, None),
+        Who::Reprise(person) => (AuthType::System, Some(person), None),
     };
     Ok(Message {
         specversion: Spec::V1,
@@ -317,6 +335,7 @@ impl Who {
         match self {
             Who::Person(actor) => Some(actor.id),
             Who::Unknown => None,
+            Who::Reprise(person) => Some(*person),
         }
     }
 }

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use cloudevents::binding::http::to_event;
 use cloudevents::event::{AttributesReader, Data};
 use cloudevents::message::Error as Unreadable;
-use events::{Command, identity, profile};
+use events::{Command, identity, processing, profile, storage, video};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -25,6 +25,8 @@ enum Right {
     Own,
     /// Admins.
     Admin,
+    /// Whoever is signed in; the rules of the aggregate know whose it is.
+    Rules,
     /// Nobody from outside: the platform itself says it.
     Nobody,
     /// Nobody here: there is a route that does more than the command.
@@ -32,7 +34,8 @@ enum Right {
 }
 
 fn right(command: &Command) -> Right {
-    use {identity::user::Command as User, profile::Command as Profile};
+    use identity::user::Command as User;
+    use {processing::Command as Job, profile::Command as Profile, storage::Command as Shelf, video::Command as Video};
     match command {
         Command::User(User::Register { .. }) => Right::Elsewhere("/api/auth/register"),
         Command::User(User::RequestPasswordReset {}) => Right::Elsewhere("/api/auth/forgot-password"),
@@ -50,6 +53,15 @@ fn right(command: &Command) -> Right {
             | Profile::SetVisibility { .. }
             | Profile::UpdatePreferences { .. },
         ) => Right::Own,
+        // a video's id is not its owner's: the rules know who may
+        Command::Video(Video::Note { .. } | Video::CountViews { .. } | Video::PublishAsScheduled { .. }) => Right::Nobody,
+        Command::Video(Video::AttachSource { .. }) => Right::Elsewhere("/api/storage/tus"),
+        Command::Video(_) => Right::Rules,
+        Command::Job(Job::Cancel {} | Job::Retry {}) => Right::Rules,
+        Command::Job(_) => Right::Nobody,
+        Command::Shelf(Shelf::DeleteFile { .. }) => Right::Own,
+        Command::Shelf(Shelf::InitiateUpload(_) | Shelf::AbortUpload { .. }) => Right::Elsewhere("/api/storage/tus"),
+        Command::Shelf(_) => Right::Nobody,
     }
 }
 
@@ -160,6 +172,7 @@ fn fit<T: DeserializeOwned + Into<Command>>(kind: &str, asked: &Value) -> Result
 
 fn permit(command: &Command, subject: Uuid, actor: &Actor) -> Result<(), Problem> {
     match right(command) {
+        Right::Rules => Ok(()),
         Right::Own if subject == actor.id || actor.is_admin() => Ok(()),
         Right::Admin if actor.is_admin() => Ok(()),
         Right::Own => Err(Problem::forbidden("not_yours", "only the person or an admin may do this")),

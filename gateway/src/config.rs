@@ -1,5 +1,6 @@
 //! What an operator may choose about the edge; everything else is a constant beside the code it is about.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How the gateway faces the outside.
@@ -22,6 +23,8 @@ pub struct Config {
     pub connections: usize,
     /// How long requests under way may take to end when the gateway stops.
     pub drain: Duration,
+    /// The folder with `hls.js`; without it only browsers that play HLS by themselves play videos.
+    pub web: Option<PathBuf>,
     /// What is running, for people.
     pub version: &'static str,
 }
@@ -37,6 +40,7 @@ impl Default for Config {
             requests_at_once: 4096,
             connections: 16_384,
             drain: Duration::from_secs(20),
+            web: None,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -9,9 +9,11 @@ use axum::response::{IntoResponse, Response};
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const ASK: &str = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Prefer, Consistency-Token, \
                    X-Request-Id, X-Correlation-Id, traceparent, tracestate, ce-id, ce-source, ce-specversion, ce-type, \
-                   ce-subject, ce-time";
+                   ce-subject, ce-time, Range, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, \
+                   Upload-Checksum";
 const SEE: &str = "ETag, Location, Retry-After, Link, Consistency-Token, Preference-Applied, Idempotent-Replayed, \
-                   RateLimit, RateLimit-Policy, X-Request-Id, X-Correlation-Id, traceparent";
+                   RateLimit, RateLimit-Policy, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, \
+                   Upload-Offset, Upload-Length, Upload-Expires, Accept-Ranges, Content-Range, X-Request-Id, X-Correlation-Id, traceparent";
 
 /// The list.
 pub(crate) struct Cors {

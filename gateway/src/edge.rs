@@ -28,6 +28,8 @@ use tracing::Instrument;
 
 /// A handler must have answered after this long; the longest wait a client may ask for is shorter.
 const SLOWEST: Duration = Duration::from_secs(45);
+/// The same for a piece of a file, which may be all of it over a slow line.
+const UPLOAD: Duration = Duration::from_secs(12 * 60 * 60);
 /// Longest path with its query.
 const ADDRESS: usize = 8 * 1024;
 /// Longest header, all fields together.
@@ -127,7 +129,12 @@ impl Edge {
         if let Some(problem) = verdict.and_then(|verdict| self.limits.refusal(verdict)) {
             return problem.into_response();
         }
-        let limit = if class == Class::Auth { AUTH_BODY } else { BODY };
+        let limit = match class {
+            Class::Auth => AUTH_BODY,
+            // the rules know how long a file may be
+            Class::Media => usize::MAX,
+            _ => BODY,
+        };
         if let Some(status) = excess(&parts, limit) {
             return Problem::of_status(status, None).into_response();
         }
@@ -140,7 +147,7 @@ impl Edge {
         };
         parts.extensions.insert(asked.clone());
         let request = Request::from_parts(parts, Body::new(Limited::new(body, limit)));
-        run(router, request).await
+        run(router, request, if class == Class::Media { UPLOAD } else { SLOWEST }).await
     }
 
     /// Tells how much is under way.
@@ -235,9 +242,9 @@ fn one(text: &str) -> Option<IpAddr> {
 }
 
 /// Runs the handler. A panic is one answer of 500 and one line in the log, not the end of a connection.
-async fn run(router: &Router, request: Request<Body>) -> Response {
+async fn run(router: &Router, request: Request<Body>, slowest: Duration) -> Response {
     let answer = router.clone().call(request);
-    match tokio::time::timeout(SLOWEST, AssertUnwindSafe(answer).catch_unwind()).await {
+    match tokio::time::timeout(slowest, AssertUnwindSafe(answer).catch_unwind()).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(never))) => match never {},
         Ok(Err(_)) => {

@@ -10,6 +10,7 @@ mod compress;
 mod config;
 mod consistency;
 mod cors;
+mod cursor;
 mod edge;
 mod extract;
 mod health;
@@ -23,6 +24,7 @@ mod page;
 mod path;
 mod prefer;
 mod problem;
+mod processing;
 mod profile;
 mod public;
 mod record;
@@ -30,9 +32,11 @@ mod revocation;
 mod serve;
 mod shapes;
 mod shed;
+mod storage;
 mod table;
 mod trace;
 mod users;
+mod videos;
 
 pub use config::Config;
 pub use health::{Health, Part};
@@ -45,6 +49,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use blobs::Blobs;
 use metrics_exporter_prometheus::PrometheusHandle;
 use nats::Bus;
 use projections::Reads;
@@ -62,6 +67,7 @@ pub async fn serve(
     config: Config,
     bus: Bus,
     reads: Reads,
+    blobs: Blobs,
     metrics: PrometheusHandle,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -73,7 +79,7 @@ pub async fn serve(
     let source = move || jwks(vault.clone());
     let edge = Arc::new(Edge::new(config, keys, Arc::new(move || Box::pin(source()))));
     let reads = reads.woken_by(&bus).await?;
-    let app = App::new(edge.clone(), bus, reads);
+    let app = App::new(edge.clone(), bus, reads, blobs);
     let background = stop.child_token();
     tokio::spawn(health::watch(app.clone(), background.clone()));
     let (following, revoked, until) = (edge.clone(), app.bus().clone(), background.clone());

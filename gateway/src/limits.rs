@@ -1,5 +1,5 @@
 //! How often a caller may ask: token buckets in memory, one number each. Requests fall into classes, because one number
-//! for everything either breaks honest clients or stops nobody. Media, when it comes, is exempt: a viewer asks often.
+//! for everything either breaks honest clients or stops nobody.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use quick_cache::sync::Cache;
@@ -28,6 +28,8 @@ pub(crate) enum Class {
     Auth,
     /// Keeping a session alive, which a house full of people does from one address.
     Refresh,
+    /// Bytes of files, in both directions: a viewer asks often and an upload comes in many pieces. Not limited here.
+    Media,
     /// Asking how a command went, as clients do in a loop; public pages.
     Wide,
     /// Everything else.
@@ -44,6 +46,8 @@ pub(crate) fn class(method: &Method, path: &str) -> Class {
         "/api/login" | "/api/register" | "/api/change-password" | "/api/signup" if writes => Class::Auth,
         "/verify-email" | "/reset-password" if writes => Class::Auth,
         _ if writes && path.starts_with("/api/auth/") => Class::Auth,
+        _ if path.starts_with("/api/storage/") => Class::Media,
+        _ if path.starts_with("/watch/") || path.ends_with("/status") => Class::Wide,
         _ if path.starts_with("/api/operations/") || path.starts_with("/u/") => Class::Wide,
         _ if path.starts_with("/api/") => Class::Api,
         _ if ["/.well-known/", "/docs/", "/problems", "/assets/"].iter().any(|p| path.starts_with(p)) => Class::Free,
@@ -94,7 +98,7 @@ impl Limits {
     /// Takes one from the bucket of whoever asks; `None` when the class is not limited.
     pub(crate) fn take(&self, class: Class, address: IpAddr, person: Option<Uuid>) -> Option<Verdict> {
         let (policy, caller) = match (class, person) {
-            (Class::Free, _) => return None,
+            (Class::Free | Class::Media, _) => return None,
             (Class::Auth, _) => (1, network(address)),
             (_, Some(person)) => (4, person.as_u128()),
             (Class::Refresh, None) => (2, network(address)),

@@ -4,6 +4,7 @@
 mod answers;
 mod build;
 mod edge;
+mod media;
 pub(crate) mod pages;
 mod problems;
 mod schemas;

@@ -22,6 +22,8 @@ pub(crate) enum Page {
     Problem,
     /// `/u/{handle}`
     Person,
+    /// `/watch/{id}`
+    Watch,
     /// Something to press, from a mail.
     Form,
     /// Nothing to see, in words.
@@ -36,6 +38,7 @@ impl Page {
             Page::Problems => "problems.html",
             Page::Problem => "problem.html",
             Page::Person => "person.html",
+            Page::Watch => "watch.html",
             Page::Form => "form.html",
             Page::Notice => "notice.html",
         }
@@ -52,6 +55,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("problems.html", include_str!("../assets/problems.html")),
         ("problem.html", include_str!("../assets/problem.html")),
         ("person.html", include_str!("../assets/person.html")),
+        ("watch.html", include_str!("../assets/watch.html")),
         ("form.html", include_str!("../assets/form.html")),
         ("notice.html", include_str!("../assets/notice.html")),
     ];

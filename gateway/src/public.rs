@@ -30,6 +30,7 @@ pub(crate) fn routes() -> Vec<Route> {
         get(&["/reset-password"], links::reset, links::reset_doc()),
         post(&["/reset-password"], links::changed, links::changed_doc()),
         get(&["/"], home, page_doc("home", "Where to begin")),
+        get(&["/assets/{name}"], asset, asset_doc()),
         get(&["/docs"], docs, page_doc("docs", "The API, for people")),
         get(&["/openapi.json"], document, document_doc()),
         get(&["/problems"], problems, page_doc("problems", "All kinds of problems")),
@@ -95,6 +96,28 @@ fn nobody() -> Response {
 
 fn page_doc(id: &'static str, summary: &'static str) -> Doc {
     describe(id, "platform", summary).answers_text(200, PAGE, "The page", &[])
+}
+
+fn asset_doc() -> Doc {
+    describe("asset", "platform", "A script of a page")
+        .path("name", "`hls.js` or `watch.js`", json!({ "type": "string", "maxLength": 40 }))
+        .answers_text(200, "text/javascript; charset=utf-8", "The script", &["CacheControl"])
+}
+
+/// `GET /assets/{name}`
+async fn asset(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let missing = || Problem::of_status(StatusCode::NOT_FOUND, None);
+    let script = match name.as_str() {
+        "watch.js" => Bytes::from_static(include_bytes!("../assets/watch.js")),
+        "hls.js" => {
+            let folder = app.config().web.as_ref().ok_or_else(missing)?;
+            tokio::fs::read(folder.join("hls.js")).await.map_err(|_| missing())?.into()
+        }
+        _ => return Err(missing()),
+    };
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    let kept = (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    Ok(([kind, kept], script).into_response())
 }
 
 /// `GET /`

@@ -250,6 +250,25 @@ pub(crate) fn given(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
+/// What is said of a video, new or not.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VideoSaid {
+    pub(crate) title: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) tags: Option<Vec<String>>,
+    pub(crate) category: Option<String>,
+    #[serde(alias = "privacy")]
+    pub(crate) visibility: Option<events::video::Visibility>,
+}
+
+/// When a video is to be published.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Publication {
+    pub(crate) at: Option<DateTime<Utc>>,
+}
+
 /// Personal data about the subject of the command.
 pub(crate) fn personal(text: &Option<String>) -> Option<Personal<String>> {
     text.clone().map(Personal::new)

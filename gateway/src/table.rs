@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::openapi::Doc;
-use crate::{identity, openapi, profile, public, users};
+use crate::{identity, openapi, processing, profile, public, storage, users, videos};
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
@@ -22,7 +22,16 @@ pub(crate) struct Route {
 
 /// Every route there is.
 pub(crate) fn routes() -> Vec<Route> {
-    let parts = [identity::routes(), profile::routes(), users::routes(), public::routes(), openapi::edge_routes()];
+    let parts = [
+        identity::routes(),
+        profile::routes(),
+        users::routes(),
+        storage::routes(),
+        videos::routes(),
+        processing::routes(),
+        public::routes(),
+        openapi::edge_routes(),
+    ];
     parts.into_iter().flatten().collect()
 }
 
@@ -49,6 +58,18 @@ pub(crate) fn post<H: Handler<T, App>, T: 'static>(paths: Paths, handler: H, doc
 
 pub(crate) fn put<H: Handler<T, App>, T: 'static>(paths: Paths, handler: H, doc: Doc) -> Route {
     Route { method: "PUT", paths, handler: Some(routing::put(handler)), doc }
+}
+
+pub(crate) fn patch<H: Handler<T, App>, T: 'static>(paths: Paths, handler: H, doc: Doc) -> Route {
+    Route { method: "PATCH", paths, handler: Some(routing::patch(handler)), doc }
+}
+
+pub(crate) fn head<H: Handler<T, App>, T: 'static>(paths: Paths, handler: H, doc: Doc) -> Route {
+    Route { method: "HEAD", paths, handler: Some(routing::head(handler)), doc }
+}
+
+pub(crate) fn options<H: Handler<T, App>, T: 'static>(paths: Paths, handler: H, doc: Doc) -> Route {
+    Route { method: "OPTIONS", paths, handler: Some(routing::options(handler)), doc }
 }
 
 pub(crate) fn delete<H: Handler<T, App>, T: 'static>(paths: Paths, handler: H, doc: Doc) -> Route {

@@ -1,11 +1,12 @@
 //! Accounts over HTTP: admins list, search and change them; a person sees their own.
 
 mod change;
-mod cursor;
 mod erase;
 mod list;
 mod show;
 mod toggle;
+
+pub(crate) use list::escaped;
 
 use crate::table::{Route, delete, get, post, put};
 

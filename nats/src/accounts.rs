@@ -6,11 +6,25 @@ use std::fmt::Write;
 
 use crate::Sync;
 use crate::reader;
-use crate::streams::{ASKED, COMMANDS, CONTEXTS, Context, EVENTS, OUTCOMES, SCHEDULES, SNAPSHOTS};
+use crate::streams::{ASKED, COMMANDS, CONTEXTS, Context, EVENTS, OUTCOMES, SCHEDULES, SNAPSHOTS, TASKS};
 
 /// Every role: each is a NATS user and the name of a connection.
 pub fn roles() -> &'static [&'static str] {
-    &["gateway", "identity", "profile", "notification", "projector", "vault", "provisioner", "auditor", "operator"]
+    &[
+        "gateway",
+        "identity",
+        "profile",
+        "storage",
+        "video",
+        "processing",
+        "notification",
+        "worker",
+        "projector",
+        "vault",
+        "provisioner",
+        "auditor",
+        "operator",
+    ]
 }
 
 /// Where and how a server runs.
@@ -160,7 +174,7 @@ fn permissions(role: &str) -> Option<Permissions> {
             .read(EVENTS)
             .own_consumers(role, EVENTS)
             .look_up(OUTCOMES)
-            .hear(["position.*"]),
+            .hear(["position.*", "rt.>"]),
         "projector" => base
             .keys()
             .read(EVENTS)
@@ -168,6 +182,14 @@ fn permissions(role: &str) -> Option<Permissions> {
             .own_consumers(role, EVENTS)
             .own_consumers(role, OUTCOMES)
             .say(["position.*"]),
+        "worker" => base
+            .keys()
+            .say(["cmd.processing.job.*", "ask.processing.job.*", "rt.processing.*"])
+            .say([format!("$JS.API.DIRECT.GET.{EVENTS}.evt.processing.job.*")])
+            .say([format!("$JS.API.CONSUMER.MSG.NEXT.{TASKS}.*"), format!("$JS.ACK.{TASKS}.>")])
+            .say([format!("$JS.ACK.*.*.{TASKS}.>")])
+            .look_up(OUTCOMES)
+            .hear(["wake.*"]),
         "provisioner" => base.say(["$JS.API.>"]),
         "auditor" => base.say([format!("$JS.API.STREAM.INFO.{EVENTS}"), format!("$JS.API.DIRECT.GET.{EVENTS}")]),
         "operator" => base
@@ -213,7 +235,7 @@ fn context(base: Permissions, context: &Context) -> Permissions {
                 format!("sched.{name}.>"),
                 format!("cmd.{name}.>"),
             ])
-            .say(["out.*", "wake.*", "_INBOX_gateway.>", "_INBOX_vault.>", "vault.claim_key"])
+            .say(["out.*", "wake.*", "_INBOX_gateway.>", "_INBOX_vault.>", "_INBOX_worker.>", "vault.claim_key"])
             .say([format!("$JS.API.DIRECT.GET.{EVENTS}"), format!("$JS.API.DIRECT.GET.{EVENTS}.evt.{name}.>")])
             .say([format!("$JS.API.DIRECT.GET.{SNAPSHOTS}.snap.{name}.>")])
             .look_up(EVENTS)
@@ -227,6 +249,7 @@ fn context(base: Permissions, context: &Context) -> Permissions {
             may.answers = true;
             may.say(["vault.erased"]).hear(["vault.>"]).look_up(OUTCOMES)
         }
+        "processing" => may.keys().say(["task.*"]),
         "notification" => may.keys().say(["vault.mint_token"]),
         _ => may.keys(),
     }

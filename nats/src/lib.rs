@@ -25,6 +25,7 @@ mod run;
 mod seal;
 mod send;
 pub mod streams;
+mod tasks;
 mod timers;
 mod wake;
 
@@ -37,3 +38,4 @@ pub use refusing::{forget_refusals, refusing};
 pub use run::run_service;
 pub use seal::portable;
 pub use send::{Reply, Sent};
+pub use tasks::{Held, Tasks};

@@ -71,10 +71,15 @@ impl React {
 
     /// Durable when this returns.
     async fn send(&self, event: &Message<Event>, name: &str, asks: Vec<Ask>, time: DateTime<Utc>) -> Result<(), Fault> {
-        for (n, Ask { subject, command }) in asks.into_iter().enumerate() {
+        for (n, Ask { subject, command, due }) in asks.into_iter().enumerate() {
             let id = Uuid::new_v5(&event.id, format!("{}.{name}.{n}", self.context).as_bytes());
-            match self.bus.send(&self.command(event, id, subject, command, time)).await {
-                Ok(_) => {}
+            let sent = match due {
+                None => self.bus.send(&self.command(event, id, subject, command, time)).await.map(drop),
+                // what a timer asks is asked when it is due
+                Some(due) => self.bus.schedule(&self.command(event, id, subject, command, due), due).await,
+            };
+            match sent {
+                Ok(()) => {}
                 // whoever it is about is gone, and with them what was to be done
                 Err(SendError::Erased) => tracing::info!(event.id = %event.id, reaction = name, "nobody to act for"),
                 Err(error) => return Err(Fault::Retry(anyhow!("{error}"))),

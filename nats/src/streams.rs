@@ -5,6 +5,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::stream::{
     Compression, Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType,
 };
+use events::processing::Class;
 use std::time::Duration;
 
 /// What happened, for ever.
@@ -20,6 +21,8 @@ pub const OUTCOMES: &str = "OUTCOMES";
 pub const SCHEDULES: &str = "SCHEDULES";
 /// What nobody could handle, with the reason.
 pub const DEAD: &str = "DEAD";
+/// What workers have to do; a task leaves it when it is done.
+pub const TASKS: &str = "TASKS";
 /// States of long aggregates: one message each, safe to lose.
 pub const SNAPSHOTS: &str = "SNAPSHOTS";
 
@@ -53,11 +56,23 @@ pub(crate) struct Context {
 /// Accounts and sessions, without the claims of names beside them.
 const PEOPLE: &[&str] = &["evt.identity.user.>", "evt.identity.session.>"];
 
+/// What tells that a file is needed no more.
+const FILES: &[&str] = &["evt.storage.shelf.>", "evt.video.video.>", "evt.processing.job.>", "evt.identity.user.>"];
+/// What becomes of a video.
+const MEDIA: &[&str] = &["evt.storage.shelf.>", "evt.processing.job.>", "evt.video.video.>"];
+/// What there is to work on.
+const JOBS: &[&str] = &["evt.video.video.>", "evt.processing.job.>"];
+/// What people hear of.
+const READERS: &[&str] = &["evt.identity.user.>", "evt.identity.session.>", "evt.video.video.>"];
+
 /// Every context.
-pub(crate) const CONTEXTS: [Context; 4] = [
+pub(crate) const CONTEXTS: [Context; 7] = [
     Context { name: "identity", decides: true, follows: &[], asks: &[] },
     Context { name: "profile", decides: true, follows: &["evt.identity.user.>"], asks: &["profile"] },
-    Context { name: "notification", decides: false, follows: PEOPLE, asks: &["identity"] },
+    Context { name: "storage", decides: true, follows: FILES, asks: &["storage"] },
+    Context { name: "video", decides: true, follows: MEDIA, asks: &["video"] },
+    Context { name: "processing", decides: true, follows: JOBS, asks: &["processing"] },
+    Context { name: "notification", decides: false, follows: READERS, asks: &["identity"] },
     Context { name: "vault", decides: false, follows: PEOPLE, asks: &["identity"] },
 ];
 
@@ -144,6 +159,11 @@ pub(crate) fn streams(plan: &Plan) -> Vec<Config> {
             ..base(DEAD, &["dead.>", GIVEN_UP, TERMINATED], fuse(32))
         },
         Config {
+            retention: RetentionPolicy::WorkQueue,
+            description: Some("what workers have to do".into()),
+            ..base(TASKS, &["task.>"], fuse(32))
+        },
+        Config {
             max_messages_per_subject: 1,
             discard: DiscardPolicy::Old,
             description: Some("states of long aggregates; safe to lose".into()),
@@ -168,6 +188,11 @@ pub(crate) fn consumers() -> Vec<(&'static str, pull::Config)> {
             all.push((EVENTS, durable(context.name, context.follows.iter().map(|text| (*text).to_owned()).collect())));
         }
     }
+    all.extend(Class::ALL.map(|class| {
+        let task = durable(class.word(), vec![format!("task.{}", class.word())]);
+        // a task is given up by the rules of its job, which count attempts
+        (TASKS, pull::Config { max_deliver: -1, ..task })
+    }));
     all
 }
 

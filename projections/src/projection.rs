@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::recorded::Recorded;
 use crate::table::Rows;
-use crate::{operations, profile_page, user_page};
+use crate::{file_page, operations, profile_page, user_page, video_page};
 
 /// A read model in the making: its tables, and what each message changes in them.
 ///
@@ -91,6 +91,8 @@ pub fn all() -> Vec<Box<dyn Projection>> {
     vec![
         Box::<user_page::UserPage>::default(),
         Box::<profile_page::ProfilePage>::default(),
+        Box::<file_page::FilePage>::default(),
+        Box::<video_page::VideoPage>::default(),
         Box::<operations::Operations>::default(),
     ]
 }

@@ -1,6 +1,7 @@
 //! The gateway: HTTP becomes commands, rows become HTTP.
 
 use anyhow::{Context, Result, bail};
+use blobs::Blobs;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::{GATEWAY, Reads};
 use std::io::ErrorKind;
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Edge, Switch};
 use crate::connect::Place;
+use crate::roles::service;
 use crate::{observe, supervise};
 
 /// Runs a gateway until told to stop.
@@ -20,7 +22,8 @@ pub async fn run(args: cli::Gateway) -> Result<()> {
     let stop = supervise::stop_on_signal()?;
     let place = Place::of(&args.servers);
     let listener = listen(&args.edge.listen).await?;
-    serve(&place, &args.edge, listener, observed.metrics.clone(), stop).await
+    let blobs = service::blobs(&args.files, &args.servers.data.data)?;
+    serve(&place, &args.edge, blobs, listener, observed.metrics.clone(), stop).await
 }
 
 /// Serves on a listener until `stop`, then ends what was begun.
@@ -30,13 +33,14 @@ pub async fn run(args: cli::Gateway) -> Result<()> {
 pub async fn serve(
     place: &Place,
     edge: &Edge,
+    blobs: Blobs,
     listener: TcpListener,
     metrics: PrometheusHandle,
     stop: CancellationToken,
 ) -> Result<()> {
     let bus = tokio::select! { bus = place.bus("gateway") => bus?, () = stop.cancelled() => return Ok(()) };
     let reads = Reads::connect(&place.database(GATEWAY)?).await?;
-    let served = gateway::serve(listener, config(edge), bus.clone(), reads, metrics, stop).await;
+    let served = gateway::serve(listener, config(edge), bus.clone(), reads, blobs, metrics, stop).await;
     bus.flushed_close().await;
     served
 }
@@ -50,6 +54,7 @@ pub fn config(edge: &Edge) -> gateway::Config {
         rate_limits: edge.rate_limits == Switch::On,
         trusted_proxies: edge.trusted_proxies,
         cors_origins: if origins.is_empty() { usual.cors_origins } else { origins },
+        web: embedded::web(),
         version: env!("CARGO_PKG_VERSION"),
         ..usual
     }

@@ -15,3 +15,4 @@ pub mod provision;
 pub mod service;
 pub mod up;
 pub mod vault;
+pub mod worker;

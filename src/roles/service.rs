@@ -1,15 +1,18 @@
 //! A service: the commands, reactions and work of one context.
 
 use anyhow::Result;
+use blobs::{Blobs, Key};
 use nats::{Bus, Keyring};
 use notification::{Address, AddressOf, Mailer};
+use processing::Queue;
 use projections::{GATEWAY, Reads, profile_page, user_page};
 use std::path::Path;
 use std::sync::Arc;
+use storage::{Bytes, Sweep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::cli::{self, Context, Mail};
+use crate::cli::{self, Context, Files, Mail};
 use crate::connect::Place;
 use crate::roles::own::Process;
 
@@ -21,8 +24,10 @@ pub async fn run(args: cli::Service) -> Result<()> {
     let process = Process::begin(args.context.name(), &args.own)?;
     let Some(bus) = process.bus(args.context.name()).await? else { return Ok(()) };
     process.probes(&args.own, &bus, None).await?;
-    let mails = args.own.servers.data.data.join("mail");
-    let service = service(args.context, &process.place, &bus, &args.mail, &mails, &args.public_url).await?;
+    let data = &args.own.servers.data.data;
+    let blobs = blobs(&args.files, data)?;
+    let mails = data.join("mail");
+    let service = service(args.context, &process.place, &bus, &blobs, &args.mail, &mails, &args.public_url).await?;
     work(bus, service, process.stop).await
 }
 
@@ -42,6 +47,9 @@ impl Context {
         match self {
             Context::Identity => "identity",
             Context::Profile => "profile",
+            Context::Storage => "storage",
+            Context::Video => "video",
+            Context::Processing => "processing",
             Context::Notification => "notification",
         }
     }
@@ -62,6 +70,7 @@ pub async fn service(
     context: Context,
     place: &Place,
     bus: &Bus,
+    blobs: &Blobs,
     mail: &Mail,
     mails: &Path,
     site: &str,
@@ -69,6 +78,9 @@ pub async fn service(
     Ok(match context {
         Context::Identity => identity::service(),
         Context::Profile => profile::service(),
+        Context::Storage => storage::service(sweep(blobs.clone())),
+        Context::Video => video::service(),
+        Context::Processing => processing::service(queue(bus.clone())),
         Context::Notification => {
             let from = mail.mail_from.as_deref().filter(|from| !from.is_empty());
             let mailer = match mail.server() {
@@ -79,6 +91,43 @@ pub async fn service(
             let mint = notification::from_vault(::vault::Client::new(bus.clone()));
             notification::service(mailer, mint, address_of(reads, bus.keyring().clone()))
         }
+    })
+}
+
+/// Where bytes lie: in the bucket that is named, else in the platform's folder.
+///
+/// # Errors
+/// The bucket cannot be understood, or the folder cannot be made.
+pub fn blobs(files: &Files, data: &Path) -> Result<Blobs> {
+    Blobs::open(files.blobs.as_deref().filter(|url| !url.is_empty()), &data.join("blobs"))
+}
+
+/// Bytes that nobody needs any more leave the store.
+fn sweep(blobs: Blobs) -> Sweep {
+    Arc::new(move |bytes| {
+        let blobs = blobs.clone();
+        Box::pin(async move {
+            match bytes {
+                Bytes::Upload(upload) => drop(blobs.abort(upload).await?),
+                Bytes::File(file) => drop(blobs.delete(&Key::new(&format!("files/{file}"))?).await?),
+                Bytes::Video(video) => drop(blobs.delete_all(&Key::new(&format!("videos/{video}"))?).await?),
+                Bytes::Run { of, version, run } => {
+                    blobs.delete_all(&Key::new(&format!("videos/{of}/{version}.{run}"))?).await?;
+                }
+            }
+            Ok(())
+        })
+    })
+}
+
+/// Tasks go to the queue as they are in the log.
+fn queue(bus: Bus) -> Queue {
+    Arc::new(move |class, event| {
+        let bus = bus.clone();
+        Box::pin(async move {
+            let task = serde_json::to_vec(&event)?;
+            bus.queue(class, event.id, task).await.map_err(|error| anyhow::anyhow!("{error}"))
+        })
     })
 }
 

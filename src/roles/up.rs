@@ -17,7 +17,7 @@ use crate::connect::{Databases, OWNER, Place, Seeds, shown};
 use crate::data::{Folder, Held, Running, word};
 use crate::observe::{self, Observed};
 use crate::roles::page::Page;
-use crate::roles::{gateway, migrate, projector, provision, service, vault};
+use crate::roles::{gateway, migrate, projector, provision, service, vault, worker};
 use crate::supervise::{self, Kept, keep};
 
 /// How long the whole may take to be ready before something must be wrong.
@@ -242,7 +242,8 @@ async fn serve(
     let behind = CancellationToken::new();
     let mut roles = start_roles(&args, folder, place, master, &behind).await?;
     let address = listener.local_addr()?;
-    let edge = gateway::serve(place, &args.edge, listener, observed.metrics.clone(), stop.clone());
+    let blobs = service::blobs(&args.files, folder.path("").as_path())?;
+    let edge = gateway::serve(place, &args.edge, blobs, listener, observed.metrics.clone(), stop.clone());
     let announce = announce(&args, held, servers, place, address, began);
     tokio::pin!(edge);
     let served = tokio::select! {
@@ -298,14 +299,29 @@ async fn start_roles(
         let (at, until) = (at.clone(), until.clone());
         async move { projector::work(projector::connect(&at).await?, at.bus("projector").await?, until).await }
     }));
-    for context in [Service::Identity, Service::Profile, Service::Notification] {
-        let (at, until, mail) = (place.clone(), stop.clone(), args.mail.clone());
+    let blobs = service::blobs(&args.files, folder.path("").as_path())?;
+    let (at, until, workshop) = (place.clone(), stop.clone(), (blobs.clone(), folder.path("scratch")));
+    roles.spawn(keep("worker", stop.clone(), move || {
+        let (at, until, (blobs, scratch)) = (at.clone(), until.clone(), workshop.clone());
+        async move { worker::work(at.bus("worker").await?, blobs, scratch, until).await }
+    }));
+    let all = [
+        Service::Identity,
+        Service::Profile,
+        Service::Storage,
+        Service::Video,
+        Service::Processing,
+        Service::Notification,
+    ];
+    for context in all {
+        let (at, until, mail, blobs) = (place.clone(), stop.clone(), args.mail.clone(), blobs.clone());
         let (mails, site) = (folder.path("mail"), gateway::public_url(&args.edge));
         roles.spawn(keep(context.name(), stop.clone(), move || {
             let (at, until, mail, mails, site) = (at.clone(), until.clone(), mail.clone(), mails.clone(), site.clone());
+            let blobs = blobs.clone();
             async move {
                 let bus = at.bus(context.name()).await?;
-                let service = service::service(context, &at, &bus, &mail, &mails, &site).await?;
+                let service = service::service(context, &at, &bus, &blobs, &mail, &mails, &site).await?;
                 service::work(bus, service, until).await
             }
         }));

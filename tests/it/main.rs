@@ -8,6 +8,7 @@ mod gateways;
 mod identity;
 mod input;
 mod limits;
+mod media;
 mod openapi;
 mod poison;
 mod profile;

@@ -9,6 +9,9 @@ const TAGS: &[(&str, &str)] = &[
     ("identity", "Opening an account, coming in, staying in and going out."),
     ("profile", "What a person shows to others, and how they like things."),
     ("users", "Accounts as admins see and change them."),
+    ("storage", "Files: bringing them here, and getting them back."),
+    ("videos", "Videos: what is said of them, and playing them."),
+    ("processing", "The work on videos."),
     ("commands", "Commands as they are, and what became of them."),
     ("platform", "How the platform is, and what it says of itself."),
 ];
@@ -29,7 +32,8 @@ pub(crate) fn document(routes: &[Route], version: &str) -> Value {
     let mut paths = Map::new();
     for route in routes {
         for path in route.paths {
-            let item = paths.entry((*path).to_owned()).or_insert_with(|| json!({}));
+            // a router has a form of its own for the rest of a path
+            let item = paths.entry(path.replace("{*", "{")).or_insert_with(|| json!({}));
             item[route.method.to_lowercase()] = operation(&route.doc, path, route.paths);
         }
     }
@@ -164,7 +168,9 @@ const PROBLEMS: &[(u16, &str, &[&str])] = &[
     (412, "Somebody else was faster: the version is another by now", &["ETag"]),
     (413, "The body is too large", &[]),
     (415, "The body is of a type that is not understood here", &[]),
+    (416, "The range is none of it", &[]),
     (422, "The request can be read, but something in it is not acceptable", &[]),
+    (423, "Somebody else is at it at this moment", &["RetryAfter"]),
     (428, "`If-Match` is required here", &[]),
     (429, "Too many requests, or too many failed tries", &["RetryAfter"]),
     (500, "A defect on this side", &[]),

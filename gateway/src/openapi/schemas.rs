@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// `components/schemas`.
 pub(super) fn schemas() -> Value {
     let mut all = requests();
-    for part in super::answers::schemas() {
+    for part in super::answers::schemas().into_iter().chain([super::media::schemas()]) {
         let (Value::Object(all), Value::Object(part)) = (&mut all, part) else { continue };
         all.extend(part);
     }
@@ -13,7 +13,7 @@ pub(super) fn schemas() -> Value {
 }
 
 /// A request: nothing but what is named.
-fn closed(description: &str, required: &[&str], properties: Value) -> Value {
+pub(super) fn closed(description: &str, required: &[&str], properties: Value) -> Value {
     json!({
         "type": "object",
         "description": description,

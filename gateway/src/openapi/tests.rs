@@ -105,6 +105,8 @@ fn examples_are_accepted_by_the_readers() {
             "VisibilityChange" => reads::<VisibilityChange>,
             "PreferencesChange" => reads::<PreferencesChange>,
             "UserChange" => reads::<UserChange>,
+            "VideoDraft" | "VideoChange" => reads::<VideoSaid>,
+            "Publication" => reads::<Publication>,
             other => panic!("{method} {path}: {other} has no reader"),
         };
         read(&body["example"]).unwrap_or_else(|error| panic!("{method} {path}: {error}"));

@@ -1,9 +1,10 @@
 //! `GET /api/users`: accounts for admins, newest first, page by page. Pages do not shift when somebody registers.
 
-use super::{cursor, show};
+use super::show;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
+use crate::cursor;
 use crate::extract::Admin;
 use crate::openapi::{Access, Doc, doc as describe};
 use crate::problem::Problem;
@@ -12,7 +13,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderValue, header};
 use events::identity::user::Role;
-use projections::user_page::{Row, Search};
+use projections::user_page::{Cursor, Row, Search};
 use projections::{profile_page, user_page};
 use serde::Deserialize;
 use serde_json::json;
@@ -107,13 +108,19 @@ pub(super) async fn list(
         status: wanted.status().map(str::to_owned),
         role: wanted.role().map(str::to_owned),
         limit: i64::from(limit) + 1,
-        after: wanted.after.as_deref().map(|after| cursor::read(key, &filters, after)).transpose()?,
+        after: match &wanted.after {
+            Some(after) => {
+                let (created_at, id) = cursor::read(key, LIST, &filters, after)?;
+                Some(Cursor { created_at, id })
+            }
+            None => None,
+        },
     };
     let mut rows = user_page::search(app.reads(), &search).await?;
     // one more than wanted was asked for, to know whether there is another page
     let more = rows.len() > usize::from(limit);
     rows.truncate(limit.into());
-    let next = rows.last().filter(|_| more).map(|row| cursor::write(key, &filters, row.cursor()));
+    let next = rows.last().filter(|_| more).map(|row| cursor::write(key, LIST, &filters, (row.cursor().created_at, row.id)));
     let users = shown(&app, rows).await?;
     let answer = Answer::ok(&json!({ "users": users, "next": next }));
     let Some(next) = next else { return Ok(answer) };
@@ -136,8 +143,11 @@ async fn shown(app: &App, rows: Vec<Row>) -> Result<Vec<User>, Problem> {
     Ok(rows.into_iter().map(open).collect())
 }
 
+/// What cursors of this list are good for.
+const LIST: &str = "users";
+
 /// For a query: everything but letters, digits and `-._~` as percent signs and bytes.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -9,6 +9,7 @@ pub use aggregate::{Aggregate, Decision, Draft, Kind, Refusal};
 pub use events::claim::Claim;
 pub use meta::{Caller, Meta};
 
+use chrono::{DateTime, Utc};
 use events::{Command, Event, Message};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,11 +59,21 @@ pub struct Ask {
     pub subject: Uuid,
     /// The command.
     pub command: Command,
+    /// When to ask, if not at once: a timer. Only a context's own aggregates can be asked so.
+    pub due: Option<DateTime<Utc>>,
+}
+
+impl Ask {
+    /// Asks at this time, or at once when it is past.
+    #[must_use]
+    pub fn at(self, due: DateTime<Utc>) -> Self {
+        Ask { due: Some(due), ..self }
+    }
 }
 
 /// Asks `command` of the aggregate `subject`.
 pub fn ask(subject: Uuid, command: impl Into<Command>) -> Ask {
-    Ask { subject, command: command.into() }
+    Ask { subject, command: command.into(), due: None }
 }
 
 /// Whenever this event happens, ask for that. Pure, so redelivery is harmless: the n-th command of a reaction to one

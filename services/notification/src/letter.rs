@@ -5,6 +5,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use serde::Serialize;
 use std::sync::LazyLock;
+use uuid::Uuid;
 
 /// A mail before it has a form.
 pub struct Letter {
@@ -108,6 +109,33 @@ pub(crate) fn welcome(site: &str, handle: &str) -> Letter {
         name: None,
         paragraphs: vec!["your account is ready, and so is your page.".into()],
         link: Some(Link { label: "Your page", url: format!("{site}/u/{handle}") }),
+        footer: footer(site),
+    }
+}
+
+/// A video is all there.
+pub(crate) fn video_ready(site: &str, video: Uuid, title: &str) -> Letter {
+    Letter {
+        kind: "video_ready",
+        subject: "Your video is ready",
+        name: None,
+        paragraphs: vec![
+            format!("your video “{title}” is ready to be watched, in every size."),
+            "Only you see it until you publish it.".into(),
+        ],
+        link: Some(Link { label: "Watch it", url: format!("{site}/watch/{video}") }),
+        footer: footer(site),
+    }
+}
+
+/// Nothing could be made of a file.
+pub(crate) fn video_failed(site: &str, title: &str, message: &str) -> Letter {
+    Letter {
+        kind: "video_failed",
+        subject: "Your video could not be prepared",
+        name: None,
+        paragraphs: vec![format!("your video “{title}” could not be prepared: {message}.")],
+        link: None,
         footer: footer(site),
     }
 }

@@ -9,7 +9,7 @@ pub use mailer::{Mailer, Undelivered};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::identity::{session, user};
-use events::{Event, Message};
+use events::{Event, Message, video};
 use kernel::{Done, Fault, Service, Worker};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -78,6 +78,8 @@ enum Occasion {
     Welcome,
     PasswordChanged,
     SessionStolen,
+    VideoReady { video: Uuid, title: String },
+    VideoFailed { title: String, message: String },
 }
 
 impl Post {
@@ -133,6 +135,8 @@ impl Post {
             Occasion::Welcome => letter::welcome(site, handle),
             Occasion::PasswordChanged => letter::password_changed(site, event.time),
             Occasion::SessionStolen => letter::session_stolen(site, event.time),
+            Occasion::VideoReady { video, title } => letter::video_ready(site, video, &title),
+            Occasion::VideoFailed { title, message } => letter::video_failed(site, &title, &message),
         })
     }
 
@@ -167,6 +171,12 @@ fn occasion(event: &Message<Event>, now: DateTime<Utc>) -> Option<(Uuid, Occasio
         Event::User(user::Event::PasswordChanged { .. }) => (event.subject, Occasion::PasswordChanged),
         Event::Session(session::Event::ReuseDetected { user }) => (*user, Occasion::SessionStolen),
         Event::User(user::Event::Registered { .. }) => (event.subject, Occasion::Welcome),
+        Event::Video(video::Event::Ready { owner, title, .. }) => {
+            (*owner, Occasion::VideoReady { video: event.subject, title: title.open()?.clone() })
+        }
+        Event::Video(video::Event::ProcessingFailed { owner, title, message, .. }) => {
+            (*owner, Occasion::VideoFailed { title: title.open()?.clone(), message: message.clone() })
+        }
         _ => return None,
     })
 }

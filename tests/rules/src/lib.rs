@@ -12,13 +12,14 @@ const ONLY: &[(&str, &[&str])] = &[
     ("axum", &["gateway", "bench"]),
     ("cloudevents-sdk", &["gateway"]),
     ("sqlx", &["vault", "projections", "reprise", "bench"]),
+    ("object_store", &["blobs"]),
     ("lettre", &["notification"]),
     ("argon2", &["vault", "bench"]),
     ("bcrypt", &["vault"]),
 ];
 
 /// What the crates with rules of the domain may use: nothing with a clock, a network or a thread.
-const PURE: &[&str] = &["events", "kernel", "identity", "profile"];
+const PURE: &[&str] = &["events", "kernel", "identity", "profile", "storage", "video", "processing"];
 const ALLOWED_IN_PURE: &[&str] =
     &["anyhow", "chrono", "events", "kernel", "serde", "serde_json", "thiserror", "unicode-normalization", "uuid"];
 
@@ -29,12 +30,18 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("kernel", &["events"]),
     ("identity", &["events", "kernel"]),
     ("profile", &["events", "kernel"]),
+    ("storage", &["events", "kernel"]),
+    ("video", &["events", "kernel"]),
+    ("processing", &["events", "kernel"]),
+    ("blobs", &[]),
+    ("media", &["events"]),
+    ("worker", &["events", "nats", "blobs", "media"]),
     ("embedded", &[]),
     ("nats", &["events", "kernel"]),
     ("vault", &["events", "kernel", "nats"]),
     ("projections", &["events", "kernel", "nats"]),
     ("notification", &["events", "kernel", "nats", "vault"]),
-    ("gateway", &["events", "kernel", "nats", "vault", "projections"]),
+    ("gateway", &["events", "kernel", "nats", "vault", "projections", "blobs"]),
 ];
 
 struct Crate {

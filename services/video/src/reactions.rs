@@ -1,0 +1,55 @@
+//! What follows for videos from what happened elsewhere.
+
+use events::processing::Event as Job;
+use events::storage::{self, Purpose};
+use events::video::{self, About, Command, Progress, of_file};
+use events::{Event, Message, Personal};
+use kernel::{Ask, ask};
+
+/// Whenever the source of a video has arrived, the video gets it; a video that does not exist yet is begun.
+pub(crate) fn attach_source_when_uploaded(event: &Message<Event>) -> Vec<Ask> {
+    let Event::Shelf(storage::Event::UploadCompleted { upload, size, .. }) = &event.body else { return vec![] };
+    if upload.purpose != Purpose::Video {
+        return vec![];
+    }
+    let (owner, file) = (event.subject, upload.upload);
+    let attach = |video| ask(video, Command::AttachSource { owner, file, size: *size });
+    match upload.video {
+        Some(video) => vec![attach(video)],
+        None => {
+            let video = of_file(file);
+            let called = upload.title.as_ref().or(upload.filename.as_ref()).and_then(Personal::open);
+            let title = called.map(|title| Personal::about(owner, title.clone()));
+            vec![ask(video, Command::Create { owner, about: About { title, ..About::default() } }), attach(video)]
+        }
+    }
+}
+
+/// Whenever a job has made something, or is over, its video notes it.
+pub(crate) fn note_what_a_job_made(event: &Message<Event>) -> Vec<Ask> {
+    let Event::Job(job) = &event.body else { return vec![] };
+    let (of, version, progress) = match job {
+        Job::TaskCompleted { of, version, output, .. } => (of, version, Progress::Made(output.clone())),
+        Job::Completed { of, version } => (of, version, Progress::Completed),
+        Job::Failed { of, version, failure } => {
+            let (code, message) = (failure.code.clone(), failure.message.clone());
+            (of, version, Progress::Failed { code, message })
+        }
+        Job::Cancelled { of, version, .. } => (of, version, Progress::Cancelled),
+        Job::Retried { of, version, from_nothing, .. } => {
+            (of, version, Progress::Resumed { from_nothing: *from_nothing })
+        }
+        _ => return vec![],
+    };
+    vec![ask(*of, Command::Note { version: *version, progress })]
+}
+
+/// Whenever a time for publishing is set, publish then.
+pub(crate) fn publish_when_scheduled(event: &Message<Event>) -> Vec<Ask> {
+    match &event.body {
+        Event::Video(video::Event::PublicationScheduled { at }) => {
+            vec![ask(event.subject, Command::PublishAsScheduled { at: *at }).at(*at)]
+        }
+        _ => vec![],
+    }
+}
