@@ -60,7 +60,8 @@ impl Blobs {
 
     /// With a server: `s3://bucket/optional/prefix?endpoint=http://host:port&region=eu-1&allow_http=true`. More that
     /// may be said: `virtual_hosted=true` when the endpoint names the bucket, and `lease=30`, after how many seconds
-    /// of silence an append counts as dead. Without `credentials` the environment has them, as everywhere with S3.
+    /// of silence an append counts as dead; one that lives is heard of every ten. Without `credentials` the environment
+    /// has them, as everywhere with S3.
     ///
     /// Says nothing to the server yet. The bucket should drop incomplete multipart uploads after some days, for those
     /// of a process that died between making one and writing it down.
@@ -209,6 +210,18 @@ impl Blobs {
         match &self.0 {
             Place::Folder(folder) => piece::take(folder.clone().session(upload, offset, checked), body, checksum).await,
             Place::Bucket(bucket) => piece::take(bucket.clone().session(upload, offset, checked), body, checksum).await,
+        }
+    }
+
+    /// Says that what has come is all: for those who learn only at the end how much it is. The length that was said when it
+    /// began was then the most that it could be.
+    ///
+    /// # Errors
+    /// As [`Blobs::finish`].
+    pub async fn shorten(&self, upload: Uuid) -> Result<Upload, FinishError> {
+        match &self.0 {
+            Place::Folder(folder) => folder.shorten(upload).await,
+            Place::Bucket(bucket) => bucket.shorten(upload).await,
         }
     }
 

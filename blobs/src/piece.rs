@@ -7,6 +7,7 @@ use futures::{Stream, StreamExt};
 use std::mem;
 use std::pin::pin;
 use std::time::Duration;
+use tokio::select;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -90,7 +91,13 @@ async fn feed<E>(body: impl Stream<Item = Result<Bytes, E>> + Send, offset: u64,
     let mut room = SLICE - (offset % SLICE as u64) as usize;
     let mut left = length - offset;
     let mut slice = BytesMut::new();
-    while let Some(chunk) = body.next().await.map(Result::ok) {
+    loop {
+        let next = select! {
+            next = body.next() => next.map(Result::ok),
+            // nothing is written any more: say so now, however long the body takes
+            () = to.closed() => return,
+        };
+        let Some(chunk) = next else { break };
         let Some(mut chunk) = chunk else {
             let _ = to.send(Slice::Bytes(slice.freeze())).await;
             return;

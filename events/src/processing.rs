@@ -1,8 +1,8 @@
 //! A job: all the work on one version of one source, as tasks that workers take. Its id follows from what it is about
 //! (see [`job`]), so that there is never more than one for the same source.
 
-use crate::media::{Film, Picture, Rendition, Rung, Storyboard};
 use crate::Personal;
+use crate::media::{Film, Picture, Rendition, Rung, Storyboard};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -54,7 +54,9 @@ fn right(command: &Command) -> Right {
             | Profile::UpdatePreferences { .. },
         ) => Right::Own,
         // a video's id is not its owner's: the rules know who may
-        Command::Video(Video::Note { .. } | Video::CountViews { .. } | Video::PublishAsScheduled { .. }) => Right::Nobody,
+        Command::Video(Video::Note { .. } | Video::CountViews { .. } | Video::PublishAsScheduled { .. }) => {
+            Right::Nobody
+        }
         Command::Video(Video::AttachSource { .. }) => Right::Elsewhere("/api/storage/tus"),
         Command::Video(_) => Right::Rules,
         Command::Job(Job::Cancel {} | Job::Retry {}) => Right::Rules,

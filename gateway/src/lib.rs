@@ -82,6 +82,7 @@ pub async fn serve(
     let app = App::new(edge.clone(), bus, reads, blobs);
     let background = stop.child_token();
     tokio::spawn(health::watch(app.clone(), background.clone()));
+    tokio::spawn(videos::listen(app.clone(), background.clone()));
     let (following, revoked, until) = (edge.clone(), app.bus().clone(), background.clone());
     tokio::spawn(async move { revocation::follow(&following.auth.revocations, &revoked, &until).await });
     let router = routes(metrics).route_layer(Labelled).with_state(app);

@@ -224,7 +224,7 @@ fn judge(status: ExitStatus, words: String) -> Result<(), Failure> {
 fn bound(pid: Pid, limits: &Limits, time: Duration) -> rustix::io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
     // all cores for all of the time; the clock ends it before, unless we are gone and nobody looks at the clock
-    let seconds = time.as_secs().saturating_mul(cores() as u64).saturating_add(1);
+    let seconds = time.as_secs().saturating_add(2).saturating_mul(cores() as u64);
     for (resource, soft, hard) in [
         (Resource::As, limits.memory, limits.memory),
         (Resource::Cpu, seconds, seconds.saturating_add(10)),

@@ -1,6 +1,7 @@
 //! Videos: a file that arrives in pieces becomes a film in several sizes, its owner hears of it, others see it when it is
 //! published, and nothing is left of it when it is deleted. With real ffmpeg.
 
+use crate::support::platform::Setup;
 use crate::support::{Answer, Person, Platform, eventually, patiently};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -72,7 +73,11 @@ impl Platform {
         let mut folders = vec![self.data().join("blobs"), self.data().join("scratch")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.path().is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_name() != "lock" {
+                    files.push(entry.path());
+                }
             }
         }
         files
@@ -148,8 +153,10 @@ async fn what_was_uploaded_is_kept(platform: &Platform, ada: &Person, bob: &Pers
 /// What a playlist names, as paths.
 fn named(playlist: &Answer, at: &str) -> Vec<String> {
     let folder = at.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
-    let map = |line: &str| line.strip_prefix("#EXT-X-MAP:URI=\"").and_then(|rest| rest.split('"').next()).map(str::to_owned);
-    let lines = playlist.text.lines().filter_map(|line| if line.starts_with('#') { map(line) } else { Some(line.into()) });
+    let map =
+        |line: &str| line.strip_prefix("#EXT-X-MAP:URI=\"").and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    let lines =
+        playlist.text.lines().filter_map(|line| if line.starts_with('#') { map(line) } else { Some(line.into()) });
     lines.filter(|line| !line.is_empty()).map(|line| format!("{folder}/{line}")).collect()
 }
 
@@ -223,6 +230,8 @@ async fn what_does_not_become_a_film() {
     platform.post("/api/storage/tus").by(&bob).send().await.problem(412, "tus_version");
     platform.post("/api/storage/tus").header("tus-resumable", "1.0.0").send().await.problem(401, "unauthenticated");
 
+    in_one_go(&platform).await;
+
     // a minute of film takes long enough to be stopped in the middle
     let source = std::fs::read(clip(folder.path(), "1280x720", 60)).expect("the clip");
     platform.uploaded(&bob, &source, "Long").await;
@@ -246,8 +255,61 @@ async fn what_does_not_become_a_film() {
     platform.check().await;
 }
 
-/// Whether a worker of this platform has an ffmpeg at work.
+/// A form does as well, for small things.
+async fn in_one_go(platform: &Platform) {
+    let eve = platform.somebody().await;
+    let picture = b"\x89PNG\r\n\x1a\n and whatever follows".to_vec();
+    let text = |name: &str, value: &str| {
+        format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes()
+    };
+    let file = b"--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n".to_vec();
+    let form = [text("title", "Me"), file, picture.clone(), b"\r\n--xyz--\r\n".to_vec()].concat();
+    let kind = "multipart/form-data; boundary=xyz";
+    let upload =
+        |to: &str| platform.post(&format!("/api/storage/upload/{to}")).by(&eve).body(kind, form.clone()).send();
+    let answer = upload("image").await.expect(201);
+    assert_eq!(answer.body["size"], picture.len());
+    let path = answer.header("location").expect("a location").to_owned();
+    let shown = platform.get(&path).by(&eve).after(&answer).send().await.expect(200);
+    assert_eq!(shown.header("content-type"), Some("image/png"));
+    assert_eq!(shown.header("content-length"), Some(picture.len().to_string().as_str()));
+    upload("presentation").await.problem(415, "file_kind");
+    upload("nonsense").await.problem(422, "purpose_invalid");
+    platform.delete(&path).by(&eve).send().await.expect(200);
+}
+
+/// A worker, and everything else, dies in the middle: the task runs again, and what comes of it comes once.
+#[tokio::test]
+async fn a_crash_in_the_middle_of_the_work() {
+    let platform = Platform::start().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let ada = platform.somebody_with_profile().await;
+    let source = std::fs::read(clip(folder.path(), "1280x720", 30)).expect("the clip");
+    platform.uploaded(&ada, &source, "Crashed").await;
+    platform.video_in(&ada, &["playable"]).await;
+    eventually("the larger sizes are being made", async || ffmpeg_runs(&platform).then_some(())).await;
+    let before = platform.crash();
+
+    let platform = Setup::default().on(before).start().await;
+    let video = platform.video_in(&ada, &["ready"]).await;
+    assert_eq!(video["renditions"].as_array().map(Vec::len), Some(3), "{video}");
+    platform.settle().await;
+    assert_eq!(platform.count("video.video.ready.v1"), 1);
+    assert_eq!(platform.count("video.video.became_playable.v1"), 1);
+    assert_eq!(platform.mails(&ada.email, "Your video is ready").len(), 1);
+    let named = |file: &PathBuf| {
+        let text = file.to_string_lossy().into_owned();
+        let made = platform.events().into_iter().map(|entry| entry.event.to_string()).collect::<String>();
+        text.rsplit('/').nth(1).is_some_and(|folder| made.contains(folder))
+            || text.contains("/files/")
+            || text.rsplit('/').nth(2).is_some_and(|folder| made.contains(folder))
+    };
+    let lost: Vec<_> = platform.files().into_iter().filter(|file| !named(file)).collect();
+    assert_eq!(lost, [] as [PathBuf; 0], "nothing lies there that no event names");
+    platform.check().await;
+}
+
+/// Whether a worker of this platform is at work.
 fn ffmpeg_runs(platform: &Platform) -> bool {
-    let scratch = platform.data().join("scratch");
-    std::fs::read_dir(scratch).into_iter().flatten().flatten().next().is_some()
+    platform.files().iter().any(|file| file.to_string_lossy().contains("/task-"))
 }

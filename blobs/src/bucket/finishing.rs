@@ -8,12 +8,24 @@ use uuid::Uuid;
 use super::Bucket;
 use super::staging::MARK;
 use super::state::State;
-use crate::{Fault, FinishError, Stored};
+use crate::{Fault, FinishError, Stored, Upload};
 
 /// Others may write a state as often as we do; each time one of us gets on.
 const TRIES: usize = 100;
 
 impl Bucket {
+    pub async fn shorten(&self, upload: Uuid) -> Result<Upload, FinishError> {
+        let seen = self.seen(upload).await?.filter(|seen| !seen.state.gone).ok_or(FinishError::Gone)?;
+        if self.is_held(&seen) {
+            return Err(FinishError::Busy);
+        }
+        // one write needs no lock: it counts only if nobody else wrote since
+        let mut state = State { locked: false, ..seen.state };
+        state.record.begun.length = state.record.progress.offset;
+        let written = self.replace(upload, &mut state, seen.version).await?;
+        written.map(|_| state.record.upload(upload)).ok_or(FinishError::Busy)
+    }
+
     pub async fn finish(&self, upload: Uuid) -> Result<Stored, FinishError> {
         let bucket = self.clone();
         let finishing = tokio::spawn(async move { bucket.put_together(upload).await });

@@ -2,7 +2,7 @@
 //! That makes it a lock as well: of two who want the upload, the server lets one write.
 
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use object_store::path::Path as Name;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion};
 use serde::{Deserialize, Serialize};
@@ -74,9 +74,19 @@ impl Bucket {
         let listed = self.s3.list_with_delimiter(Some(&self.name(".uploads"))).await;
         let listed = listed.map_err(|error| Fault::s3("cannot list the uploads", &error))?;
         let ids = listed.common_prefixes.iter().filter_map(|name| name.filename()?.parse::<Uuid>().ok());
-        // one whose end was cut short is here as well, so that somebody ends it
-        let uploads = ids.map(|id| async move { Ok(self.seen(id).await?.map(|seen| seen.state.record.upload(id))) });
-        let all: Vec<_> = stream::iter(uploads.collect::<Vec<_>>()).buffered(8).try_collect().await?;
+        let uploads = ids.map(|id| async move {
+            match self.seen(id).await {
+                // one whose end was cut short is here as well, so that somebody ends it
+                Ok(seen) => seen.map(|seen| seen.state.record.upload(id)),
+                // one that nobody can read must not keep the others from being swept
+                Err(fault) => {
+                    let error = anyhow::Error::from(fault);
+                    tracing::error!(upload.id = %id, "{error:#}");
+                    None
+                }
+            }
+        });
+        let all: Vec<_> = stream::iter(uploads.collect::<Vec<_>>()).buffered(8).collect().await;
         Ok(all.into_iter().flatten().collect())
     }
 

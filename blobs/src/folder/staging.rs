@@ -76,8 +76,11 @@ impl Folder {
             for entry in fs::read_dir(dir)? {
                 let path = entry?.path();
                 let id = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-                if let (Some(id), Some(record)) = (id, read(&path)?) {
-                    all.push(record.upload(id));
+                let Some(id) = id else { continue };
+                match read(&path) {
+                    Ok(record) => all.extend(record.map(|record| record.upload(id))),
+                    // one that nobody can read must not keep the others from being swept
+                    Err(error) => tracing::error!(upload.id = %id, %error, "cannot read the state of an upload"),
                 }
             }
             Ok(all)
@@ -88,6 +91,18 @@ impl Folder {
     pub async fn session(self, upload: Uuid, offset: u64, checked: bool) -> Result<Session, AppendError> {
         let dir = self.upload_dir(upload);
         off(format!("cannot open upload {upload}"), move || Ok(open(&dir, offset, checked))).await?
+    }
+
+    pub async fn shorten(&self, upload: Uuid) -> Result<Upload, FinishError> {
+        let dir = self.upload_dir(upload);
+        let shortened = move || -> Result<Record, FinishError> {
+            let (_lock, mut record) = lock(&dir)?;
+            record.begun.length = record.progress.offset;
+            write(&dir, &record).map_err(|error| Fault::new("cannot write down how long it is", error))?;
+            Ok(record)
+        };
+        let record = off(format!("cannot shorten upload {upload}"), move || Ok(shortened())).await??;
+        Ok(record.upload(upload))
     }
 
     pub async fn finish(&self, upload: Uuid) -> Result<Stored, FinishError> {

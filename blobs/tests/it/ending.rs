@@ -37,6 +37,25 @@ async fn finishing_again_says_the_same_until_it_is_forgotten() {
 }
 
 #[tokio::test]
+async fn what_has_come_can_be_all_of_it() {
+    each(async |world| {
+        let content = bytes(1, 9 * MIB + 5);
+        let id = world.begin(20 * MIB).await;
+        world.blobs.append(id, 0, body(&content, MIB), None).await.expect("appended");
+        let upload = world.elsewhere().shorten(id).await.expect("shortened");
+        let length = content.len() as u64;
+        assert_eq!((upload.id, upload.offset, upload.begun.length), (id, length, length));
+        let error = world.blobs.append(id, length, body(&bytes(2, 1), 1), None).await;
+        assert!(matches!(error, Err(AppendError::TooLong)), "{error:?}");
+        assert_eq!(world.blobs.finish(id).await.expect("finished").sha256, sha256(&content));
+        assert_eq!(world.blobs.shorten(id).await.expect("it is as long as it is").offset, length);
+        world.blobs.abort(id).await.expect("forgotten");
+        assert!(matches!(world.blobs.shorten(id).await, Err(FinishError::Gone)));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_finished_upload_takes_the_place_of_the_blob_that_was_there() {
     each(async |world| {
         for length in [100, 9 * MIB] {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 /// All of them.
 pub(super) fn schemas() -> Value {
-    let tags = || json!({ "type": "array", "maxItems": 20, "items": { "type": "string", "minLength": 1, "maxLength": 30 } });
+    let tags =
+        || json!({ "type": "array", "maxItems": 20, "items": { "type": "string", "minLength": 1, "maxLength": 30 } });
     let said = || {
         json!({
             "title": { "type": "string", "minLength": 1, "maxLength": 120 },

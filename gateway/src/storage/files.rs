@@ -96,12 +96,7 @@ pub(super) fn delete_doc() -> Doc {
 }
 
 /// `DELETE /api/storage/files/{id}`
-pub(super) async fn delete(
-    State(app): State<App>,
-    actor: Actor,
-    Id(id): Id,
-    asked: Asked,
-) -> Result<Answer, Problem> {
+pub(super) async fn delete(State(app): State<App>, actor: Actor, Id(id): Id, asked: Asked) -> Result<Answer, Problem> {
     app.fresh(&asked, &["file_page"]).await?;
     let row = file_page::get(app.reads(), id).await?;
     let row = row.filter(|row| row.owner == actor.id || actor.is_admin()).ok_or_else(missing)?;

@@ -27,13 +27,7 @@ pub(super) fn key_of(file: Uuid) -> Key {
 /// # Errors
 /// 415 when it is not what it was said to be: then it is gone. Whatever else is in the way: asked again, it goes on.
 pub(super) async fn finish(app: &App, asked: &Asked, upload: &Upload) -> Result<(), Problem> {
-    let stored = match app.blobs().finish(upload.id).await {
-        Ok(stored) => stored,
-        Err(FinishError::Gone) => return Err(gone()),
-        Err(FinishError::Incomplete { .. }) => return Err(Problem::conflict("upload_incomplete", "some of it is missing")),
-        Err(FinishError::Busy) => return Err(busy()),
-        Err(FinishError::Fault(fault)) => return Err(failed(&fault)),
-    };
+    let stored = app.blobs().finish(upload.id).await.map_err(unfinished)?;
     let owner = upload.begun.owner;
     let purpose = serde_json::from_value::<Note>(upload.begun.note.clone()).map_or(Purpose::Video, |note| note.purpose);
     let mime = match kind(purpose, &stored.head) {
@@ -64,7 +58,9 @@ fn kind(purpose: Purpose, head: &[u8]) -> Result<&'static str, Problem> {
         (Purpose::Video, None) => return Ok("application/octet-stream"),
         (Purpose::Video, Some(mime)) => mime.starts_with("video/") || mime.starts_with("audio/"),
         (Purpose::Audio, Some(mime)) => mime.starts_with("audio/") || mime.starts_with("video/"),
-        (Purpose::Image, Some(mime)) => ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"].contains(&mime),
+        (Purpose::Image, Some(mime)) => {
+            ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"].contains(&mime)
+        }
         (Purpose::Presentation, Some(mime)) => slides.contains(&mime) || mime == "application/vnd.ms-powerpoint",
         (_, None) => false,
     };
@@ -82,12 +78,22 @@ pub(super) fn gone() -> Problem {
     Problem::missing("upload_missing", "there is no such upload, or it is over; begin a new one")
 }
 
-pub(super) fn busy() -> Problem {
+fn busy() -> Problem {
     Problem::new(StatusCode::LOCKED, "upload_busy", "somebody else sends to this upload, try again shortly").after(1)
 }
 
 pub(super) fn failed(fault: &Fault) -> Problem {
     Problem::internal(&format!("{fault}"))
+}
+
+/// Why an upload is no file yet.
+pub(super) fn unfinished(error: FinishError) -> Problem {
+    match error {
+        FinishError::Gone => gone(),
+        FinishError::Incomplete { .. } => Problem::conflict("upload_incomplete", "some of it is missing"),
+        FinishError::Busy => busy(),
+        FinishError::Fault(fault) => failed(&fault),
+    }
 }
 
 /// Why a piece was not taken.

@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn only_what_we_make_is_served() {
-        for path in ["1.1/rung-360p-01890a5d/360p/00001.m4s", "1.2/thumbnail-ab/thumbnail.jpg", "1.1/r/360p/index.m3u8"] {
+        for path in ["1.1/rung-360p-01890a5d/360p/00001.m4s", "1.2/thumbnail-ab/thumbnail.jpg", "1.1/r/360p/index.m3u8"]
+        {
             assert!(known(path).is_some(), "{path}");
         }
         for path in [

@@ -1,7 +1,7 @@
 //! Uploads in one go, as a form sends them (RFC 7578): the same way as a resumable one, with one piece. For small files
 //! and simple clients; who may lose the connection had better resume.
 
-use super::finish::{failed, finish, gone, refused};
+use super::finish::{finish, refused, unfinished};
 use super::tus::{begin, initiation};
 use crate::answer::Answer;
 use crate::app::App;
@@ -55,7 +55,8 @@ pub(super) async fn upload(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Answer, Problem> {
     let mut form = form.map_err(|error| Problem::malformed("form_invalid", error.body_text()))?;
-    let broken = |error: axum::extract::multipart::MultipartError| Problem::malformed("form_invalid", error.body_text());
+    let broken =
+        |error: axum::extract::multipart::MultipartError| Problem::malformed("form_invalid", error.body_text());
     let mut said = BTreeMap::from([("purpose".to_owned(), purpose)]);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -68,7 +69,10 @@ pub(super) async fn upload(
         }
         said.insert(if name == "videoId" { "video_id".to_owned() } else { name }, text);
     }
-    Err(Problem::malformed("form_invalid", "there is no file in the form; send it under the name `file`, after the texts"))
+    Err(Problem::malformed(
+        "form_invalid",
+        "there is no file in the form; send it under the name `file`, after the texts",
+    ))
 }
 
 async fn receive(
@@ -88,7 +92,7 @@ async fn receive(
     let id = app.new_id(asked)?;
     begin(app, actor, asked, initiation(actor, id, length, &said, Utc::now() + TimeDelta::hours(1))?).await?;
     app.blobs().append(id, 0, field, None).await.map_err(refused)?;
-    let upload = app.blobs().upload(id).await.map_err(|fault| failed(&fault))?.ok_or_else(gone)?;
+    let upload = app.blobs().shorten(id).await.map_err(unfinished)?;
     finish(app, asked, &upload).await?;
     let video = said.get("video_id").and_then(|id| Uuid::try_parse(id).ok());
     let video = video.or_else(|| (said["purpose"] == "video").then(|| events::video::of_file(id)));

@@ -90,20 +90,10 @@ pub(super) async fn create(
 ///
 /// # Errors
 /// The shelf has no room, or the store fails.
-pub(super) async fn begin(
-    app: &App,
-    actor: &Actor,
-    asked: &Asked,
-    upload: storage::Upload,
-) -> Result<(), Problem> {
+pub(super) async fn begin(app: &App, actor: &Actor, asked: &Asked, upload: storage::Upload) -> Result<(), Problem> {
     let note = serde_json::to_value(Note { purpose: upload.purpose }).map_err(|error| Problem::internal(&error))?;
-    let begun = Begun {
-        key: key_of(upload.upload),
-        length: upload.length,
-        owner: actor.id,
-        expires: upload.expires_at,
-        note,
-    };
+    let begun =
+        Begun { key: key_of(upload.upload), length: upload.length, owner: actor.id, expires: upload.expires_at, note };
     let id = upload.upload;
     app.send(actor, asked, actor.id, Command::InitiateUpload(upload)).await?;
     app.blobs().begin(id, &begun).await.map_err(|fault| failed(&fault))

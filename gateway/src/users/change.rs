@@ -96,9 +96,9 @@ async fn seen_by(app: &App, id: uuid::Uuid, seen: IfMatch) -> Result<Row, Proble
     let row = user_page::get(app.reads(), id).await?.ok_or_else(missing)?;
     let row = match enough(&row) {
         true => row,
-        false => {
-            soon(app, PATIENCE, async || Ok(user_page::get(app.reads(), id).await?.filter(enough))).await?.unwrap_or(row)
-        }
+        false => soon(app, PATIENCE, async || Ok(user_page::get(app.reads(), id).await?.filter(enough)))
+            .await?
+            .unwrap_or(row),
     };
     if row.status == "erased" {
         return Err(missing());

@@ -120,7 +120,8 @@ pub(super) async fn list(
     // one more than wanted was asked for, to know whether there is another page
     let more = rows.len() > usize::from(limit);
     rows.truncate(limit.into());
-    let next = rows.last().filter(|_| more).map(|row| cursor::write(key, LIST, &filters, (row.cursor().created_at, row.id)));
+    let next =
+        rows.last().filter(|_| more).map(|row| cursor::write(key, LIST, &filters, (row.cursor().created_at, row.id)));
     let users = shown(&app, rows).await?;
     let answer = Answer::ok(&json!({ "users": users, "next": next }));
     let Some(next) = next else { return Ok(answer) };

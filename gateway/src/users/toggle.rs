@@ -71,6 +71,6 @@ pub(super) async fn toggle(State(app): State<App>, admin: Admin, Id(id): Id, ask
 /// event too, and nobody who makes some shall keep an admin from suspending.
 async fn unchanged(app: &App, row: Row) -> Result<Option<Row>, Problem> {
     let later = |now: &Row| now.version > row.version;
-    let now = soon(&app, PATIENCE, async || Ok(user_page::get(app.reads(), row.id).await?.filter(later))).await?;
+    let now = soon(app, PATIENCE, async || Ok(user_page::get(app.reads(), row.id).await?.filter(later))).await?;
     Ok(now.filter(|now| now.status == row.status))
 }

@@ -86,12 +86,7 @@ pub(super) fn delete_doc() -> Doc {
 }
 
 /// `DELETE /api/videos/{id}`
-pub(super) async fn delete(
-    State(app): State<App>,
-    actor: Actor,
-    Id(id): Id,
-    asked: Asked,
-) -> Result<Answer, Problem> {
+pub(super) async fn delete(State(app): State<App>, actor: Actor, Id(id): Id, asked: Asked) -> Result<Answer, Problem> {
     obey(&app, &actor, &asked, id, Command::Delete {}).await
 }
 

@@ -91,9 +91,7 @@ impl Video {
                 .collect(),
             thumbnail: row.thumbnail.as_deref().map(picture),
             storyboard: row.storyboard.as_ref().and_then(|story| story["index"].as_str()).map(picture),
-            playback: ["playable", "ready"]
-                .contains(&&*row.status)
-                .then(|| master_of(row.video_id, query.as_deref())),
+            playback: ["playable", "ready"].contains(&&*row.status).then(|| master_of(row.video_id, query.as_deref())),
             error: row.failure.clone().filter(|_| owner),
             id: row.video_id,
             user_id: row.owner,
@@ -183,12 +181,7 @@ async fn looked_up(app: &App, video: Uuid) -> Result<Option<Row>, Problem> {
 ///
 /// # Errors
 /// 404: it is not there, or not for this caller. Nobody hears which.
-pub(crate) async fn visible(
-    app: &App,
-    video: Uuid,
-    actor: Option<&Actor>,
-    signed: bool,
-) -> Result<Arc<Row>, Problem> {
+pub(crate) async fn visible(app: &App, video: Uuid, actor: Option<&Actor>, signed: bool) -> Result<Arc<Row>, Problem> {
     let row = match app.watched().row(video) {
         Some(row) => row,
         None => {

@@ -1,17 +1,18 @@
 //! A tool ends when it is told to, or when nobody waits for it any more.
 
 use events::media::Film;
-use media::Stopped;
+use media::{Limits, Stopped};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::bounds;
 use crate::scratch::{Scratch, code};
 
 /// How long it may take until a process is gone.
 const SOON: Duration = Duration::from_secs(2);
 
 /// A film that takes far longer to encode than any test waits, and a moment to draw: the same second again and again.
-fn long(scratch: &Scratch) -> PathBuf {
+pub fn long(scratch: &Scratch) -> PathBuf {
     let second = scratch.film("640x360", "30", 1.0, "second.mp4");
     scratch.draw(&format!("-stream_loop 600 -i {} -c copy long.mp4", second.display()))
 }
@@ -84,15 +85,55 @@ async fn aborting_a_task_ends_its_storyboard() {
     until("it is gone", SOON, || processes(&source) == 0).await;
 }
 
+/// A tool that says nothing, waits for ever and has a child of its own; the numbers of both.
+const DEAF: &str = "trap '' PIPE TERM INT HUP; sleep 600 & echo $! >child; echo $$ >parent; mv parent pid; wait";
+
+fn alive(scratch: &Scratch, file: &str) -> bool {
+    let pid = std::fs::read_to_string(scratch.out().join(file)).expect("a number");
+    // one that has ended, and that nobody asked about yet, has no command line any more
+    std::fs::read(Path::new("/proc").join(pid.trim()).join("cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+async fn begun(scratch: &Scratch) {
+    until("it begins", Duration::from_secs(20), || scratch.out().join("pid").is_file()).await;
+    assert!(alive(scratch, "pid") && alive(scratch, "child"));
+}
+
+#[tokio::test]
+async fn the_whole_group_is_ended_by_dropping() {
+    let scratch = Scratch::new();
+    tokio::select! {
+        result = bounds::run(&scratch, DEAF, Limits::default()) => panic!("{result:?}"),
+        () = begun(&scratch) => {}
+    }
+    until("both are gone", SOON, || !alive(&scratch, "pid") && !alive(&scratch, "child")).await;
+}
+
+#[tokio::test]
+async fn the_whole_group_is_ended_by_cancelling() {
+    let scratch = Scratch::new();
+    let cancel = async {
+        begun(&scratch).await;
+        scratch.stop.cancel();
+        Instant::now()
+    };
+    let (result, cancelled) = tokio::join!(bounds::run(&scratch, DEAF, Limits::default()), cancel);
+    assert_eq!(result, Err(Stopped::Cancelled));
+    assert!(cancelled.elapsed() < SOON, "{:?}", cancelled.elapsed());
+    until("both are gone", SOON, || !alive(&scratch, "pid") && !alive(&scratch, "child")).await;
+}
+
 #[tokio::test]
 async fn a_run_that_takes_too_long_is_ended() {
-    let scratch = Scratch::bounded(|limits| {
-        (limits.time_floor, limits.time_factor) = (Duration::from_millis(1500), 0.0);
-    });
+    let scratch = Scratch::new();
     let (source, film) = encoding(&scratch).await;
+    let scratch = scratch.with(|limits| {
+        (limits.time_floor, limits.time_factor) = (Duration::from_millis(700), 0.0);
+    });
     let result = scratch.encode(&source, &film, |_| {}).await;
     let Err(Stopped::Failed(failure)) = result else { panic!("{result:?}") };
     assert_eq!((failure.code, failure.retryable), ("took_too_long", true));
+    assert!(failure.tail.expect("a reason").starts_with("it ran for"));
     assert_eq!(processes(&source), 0);
 }
 

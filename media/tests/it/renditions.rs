@@ -11,12 +11,12 @@ use crate::scratch::{SINE, Scratch, code};
 async fn one_run_makes_every_size() {
     let scratch = Scratch::new();
     let title = "-metadata title=SECRET -metadata location=+48.2+16.3/ -metadata:s:v:0 language=deu";
-    let source = scratch.film("1280x720", "30", 4.5, &format!("{title} a.mp4"));
+    let source = scratch.film("854x480", "30", 4.5, &format!("{title} a.mp4"));
     let started = std::time::Instant::now();
     let (film, made, told) = scratch.render(&source).await;
     let seconds = started.elapsed().as_secs_f64();
     check(&scratch, &film, &made, 4.5);
-    assert_eq!(made.iter().map(|rendition| rendition.width).collect::<Vec<_>>(), [640, 854, 1280]);
+    assert_eq!(made.iter().map(|rendition| rendition.width).collect::<Vec<_>>(), [640, 854]);
     for pair in made.windows(2) {
         assert!(pair[0].average_bits < pair[1].average_bits, "{made:?}");
     }
@@ -24,7 +24,7 @@ async fn one_run_makes_every_size() {
     assert!(told.len() >= 2 && told.len() as f64 <= 4.0 * seconds + 1.0, "{told:?} in {seconds} s");
     assert!(told[0] > 0.0 && told.last() == Some(&1.0), "{told:?}");
     let words: &[&[u8]] = &[b"SECRET", b"+48.2", b"deu"];
-    for name in ["360p", "720p"] {
+    for name in ["360p", "480p"] {
         let bytes = std::fs::read(scratch.out().join(name).join("init.mp4")).expect("a header");
         assert!(words.iter().all(|word| !bytes.windows(word.len()).any(|window| window == *word)), "{name}");
     }
@@ -100,7 +100,7 @@ async fn ten_bits_become_eight() {
 
 #[tokio::test]
 async fn every_rate_has_even_segments() {
-    for (rate, seconds) in [("24", 2.0), ("30000/1001", 9.0), ("60", 2.0), ("1", 6.0)] {
+    for (rate, seconds) in [("24", 2.0), ("30000/1001", 9.0), ("1", 6.0)] {
         let scratch = Scratch::new();
         let source = scratch.film("64x64", rate, seconds, "a.mp4");
         let (film, made, _) = scratch.render(&source).await;
@@ -169,7 +169,6 @@ async fn every_kind_of_file() {
         let scratch = Scratch::new();
         let source =
             scratch.draw(&format!("-f lavfi -i testsrc2=size=128x96:rate=25:duration=2 {SINE}2 {words} {name}"));
-        println!("{name}");
         let (film, made, _) = scratch.render(&source).await;
         assert_eq!((film.width, film.height, film.rate.per_second(), film.sound), (128, 96, 25.0, true), "{name}");
         assert!((1900..2300).contains(&film.duration_ms), "{name}: {film:?}");

@@ -159,8 +159,7 @@ fn it_is_done_when_nothing_is_left() {
     // a picture that cannot be taken is no reason to give up a film
     let all = making().into_iter().chain(last);
     let fail = Command::FailTask { task: "storyboard".into(), lease: LEASE, failure: failure(false) };
-    let failed =
-        Event::TaskFailed { task: "storyboard".into(), lease: LEASE, failure: failure(false), again: false };
+    let failed = Event::TaskFailed { task: "storyboard".into(), lease: LEASE, failure: failure(false), again: false };
     when(all, fail).then([failed, done]);
 }
 
@@ -179,8 +178,11 @@ fn only_the_last_attempt_counts() {
 #[test]
 fn a_fault_of_the_machine_is_tried_again_and_a_broken_source_is_not() {
     let fail = |retryable| Command::FailTask { task: "rung-360p".into(), lease: LEASE, failure: failure(retryable) };
-    let failed = |retryable, again| {
-        Event::TaskFailed { task: "rung-360p".into(), lease: LEASE, failure: failure(retryable), again }
+    let failed = |retryable, again| Event::TaskFailed {
+        task: "rung-360p".into(),
+        lease: LEASE,
+        failure: failure(retryable),
+        again,
     };
     let over = |retryable| Event::Failed { of: OF, version: 1, failure: failure(retryable) };
     when(making(), fail(true)).then([failed(true, true), rung(1)]);
@@ -270,7 +272,8 @@ fn message(body: impl Into<events::Event>) -> Message<events::Event> {
 
 #[test]
 fn a_source_is_worked_on_and_the_one_before_no_more() {
-    let attached = |version| video::Event::SourceAttached { owner: OWNER, file: FILE, size: 9, version, replaces: None };
+    let attached =
+        |version| video::Event::SourceAttached { owner: OWNER, file: FILE, size: 9, version, replaces: None };
     let start = ask(job(OF, 1, Kind::Video), Command::Start(order()));
     assert_eq!(start_job_when_source_attached(&message(attached(1))), [start]);
     let second = ask(job(OF, 2, Kind::Video), Command::Start(Order { version: 2, ..order() }));

@@ -1,7 +1,7 @@
 //! Video: from a draft to something that people watch. What is made of a source comes from jobs, by way of reactions.
 
-mod rejection;
 mod reactions;
+mod rejection;
 #[cfg(test)]
 mod tests;
 mod video;

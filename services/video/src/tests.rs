@@ -214,10 +214,7 @@ fn an_upload_becomes_a_video() {
     assert_eq!(attach_source_when_uploaded(&for_draft), [attach(draft)]);
     let new = of_file(FILE);
     let create = ask(new, Command::Create { owner: OWNER, about: about("clip.mp4") });
-    assert_eq!(
-        attach_source_when_uploaded(&message(OWNER, upload(Purpose::Video, None))),
-        [create, attach(new)]
-    );
+    assert_eq!(attach_source_when_uploaded(&message(OWNER, upload(Purpose::Video, None))), [create, attach(new)]);
     assert_eq!(attach_source_when_uploaded(&message(OWNER, upload(Purpose::Image, None))), []);
 }
 

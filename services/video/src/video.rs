@@ -228,7 +228,8 @@ fn checked(owner: Uuid, about: About) -> Result<About, Rejection> {
     let title = text(about.title, 120, 1, false, Rejection::BadTitle)?;
     let description = text(about.description, 5000, 0, true, Rejection::BadDescription)?;
     let tags = about.tags.map(|tags| tags.iter().map(|tag| tag.trim().to_lowercase()).collect::<Vec<_>>());
-    let tags_fine = tags.iter().flatten().all(|tag| word(tag, 1, 30)) && tags.as_ref().is_none_or(|all| all.len() <= 20);
+    let tags_fine =
+        tags.iter().flatten().all(|tag| word(tag, 1, 30)) && tags.as_ref().is_none_or(|all| all.len() <= 20);
     tags_fine.then_some(()).ok_or(Rejection::BadTags)?;
     let category = about.category.map(|category| category.trim().to_lowercase());
     category.iter().all(|category| word(category, 0, 40)).then_some(()).ok_or(Rejection::BadCategory)?;

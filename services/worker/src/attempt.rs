@@ -13,8 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::bench::Bench;
 use crate::said::{Answered, progress, tell};
-use crate::{Workshop, doing, folder};
+use crate::{Workshop, doing};
 
 /// How often it is looked whether the work is still wanted: a cancellation counts within a second.
 const LOOK: Duration = Duration::from_secs(1);
@@ -170,7 +171,7 @@ async fn work(
     lease: Uuid,
     halt: &CancellationToken,
 ) -> Result<Result<Output, Stopped>> {
-    let scratch = folder(&workshop.scratch)?;
+    let scratch = Bench::task(&workshop.scratch)?;
     let (source, out) = (scratch.path().join("source"), scratch.path().join("out"));
     tokio::fs::create_dir(&out).await?;
     let file = Key::new(&format!("files/{}", task.file))?;

@@ -2,14 +2,16 @@
 //! nothing: a task that it drops goes to another worker, and what comes too late is refused and thrown away.
 
 mod attempt;
+mod bench;
 mod doing;
 mod said;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use bench::Bench;
 use blobs::Blobs;
 use media::Tools;
 use nats::{Bus, Held};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +27,7 @@ pub struct Workshop {
     pub blobs: Blobs,
     /// ffmpeg.
     pub tools: Tools,
-    /// A folder for what is under way; a worker clears it away behind itself.
+    /// A folder for what is under way, which workers on the same machine may share.
     pub scratch: PathBuf,
 }
 
@@ -34,8 +36,8 @@ pub struct Workshop {
 /// # Errors
 /// The folder for what is under way cannot be made.
 pub async fn run(workshop: Workshop, stop: CancellationToken) -> Result<()> {
-    std::fs::create_dir_all(&workshop.scratch)
-        .with_context(|| format!("cannot make {}", workshop.scratch.display()))?;
+    let bench = Bench::own(&workshop.scratch)?;
+    let workshop = Workshop { scratch: bench.path(), ..workshop };
     while !stop.is_cancelled() {
         if let Err(error) = serve(&workshop, &stop).await {
             tracing::warn!(error = format!("{error:#}"), "cannot take tasks, trying again");
@@ -63,9 +65,4 @@ async fn one(workshop: &Workshop, held: &Held, stop: &CancellationToken) {
             held.again().await;
         }
     }
-}
-
-/// A folder that is gone when it is dropped.
-fn folder(scratch: &Path) -> Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix("task-").tempdir_in(scratch).context("a folder for a task cannot be made")
 }
