@@ -185,12 +185,12 @@ impl Session {
         let made = self.bucket.s3.create_multipart_opts(&name, options).await;
         let made = made.map_err(|error| Fault::s3("cannot begin to send what came", &error))?;
         self.state.multipart = Some(made.clone());
-        if let Err(error) = self.save().await {
-            // what is in the way matters more; the server drops it in time
+        let saved = self.save().await;
+        // after a fault nobody knows whether it is written down; otherwise it certainly is not
+        if let Err(AppendError::Gone | AppendError::Busy) = saved {
             let _ = self.bucket.s3.abort_multipart(&name, &made).await;
-            return Err(error);
         }
-        Ok(made)
+        saved.map(|()| made)
     }
 
     /// What may be written down before the end: with a checksum, only how it was found.
