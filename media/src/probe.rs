@@ -204,7 +204,7 @@ impl Stream {
         let near = |times: f64| (average.per_second() * times / base.per_second() - 1.0).abs() < 0.01;
         let interlaced = self.field_order.as_deref().is_some_and(|order| ["tt", "bb", "tb", "bt"].contains(&order));
         Some(match () {
-            () if near(1.0) => (base, false),
+            () if near(1.0) => (if is_standard(average) { average } else { base }, false),
             // the base counts half frames there
             () if interlaced && near(2.0) => (average, false),
             () => (average, true),
@@ -223,9 +223,55 @@ fn standard(rate: Rate) -> Rate {
     near.next().unwrap_or(rate)
 }
 
+fn is_standard(rate: Rate) -> bool {
+    STANDARD.contains(&(rate.frames, rate.seconds))
+}
+
 /// Two numbers above 0; `0/0` and `0:1` mean that it is not known.
 fn fraction(text: &str, between: char) -> Option<(u32, u32)> {
     let (over, under) = text.split_once(between)?;
     let (over, under): (u32, u32) = (over.parse().ok()?, under.parse().ok()?);
     (over > 0 && under > 0).then_some((over, under))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(fields: &str) -> Stream {
+        serde_json::from_str(&format!("{{{fields}}}")).expect("an answer of ffprobe")
+    }
+
+    #[test]
+    fn half_frames_are_not_taken_for_frames() {
+        let rates = r#""avg_frame_rate": "25/1", "r_frame_rate": "50/1""#;
+        let rate = Rate { frames: 25, seconds: 1 };
+        assert_eq!(stream(rates).rate(), Some((rate, true)));
+        assert_eq!(stream(&format!(r#"{rates}, "field_order": "tt""#)).rate(), Some((rate, false)));
+    }
+
+    #[test]
+    fn a_rate_is_what_was_meant() {
+        let rate = |average: &str, base: &str| {
+            let rate = stream(&format!(r#""avg_frame_rate": "{average}", "r_frame_rate": "{base}""#)).rate();
+            rate.map(|(rate, uneven)| (rate.frames, rate.seconds, uneven))
+        };
+        assert_eq!(rate("19001/317", "19001/317"), Some((60000, 1001, false)));
+        assert_eq!(rate("2997/100", "30/1"), Some((30, 1, false)));
+        assert_eq!(rate("24000/1001", "24/1"), Some((24000, 1001, false)));
+        assert_eq!(rate("125/4", "1000/1"), Some((125, 4, true)));
+        assert_eq!(rate("1000/1", "1000/1"), None);
+        assert_eq!(rate("0/0", "30/1"), None);
+    }
+
+    #[test]
+    fn pixels_are_those_of_a_viewer() {
+        let seen = |fields: &str| stream(&format!(r#""width": 720, "height": 576{fields}"#)).seen().ok();
+        assert_eq!(seen(""), Some((720, 576)));
+        assert_eq!(seen(r#", "sample_aspect_ratio": "64:45""#), Some((1024, 576)));
+        assert_eq!(seen(r#", "sample_aspect_ratio": "0:1""#), Some((720, 576)));
+        assert_eq!(seen(r#", "side_data_list": [{}, {"rotation": -90}]"#), Some((576, 720)));
+        assert_eq!(seen(r#", "side_data_list": [{"rotation": 45.0}]"#), Some((720, 576)));
+        assert_eq!(stream(r#""width": 720"#).seen().map_err(|failure| failure.code), Err("source_broken"));
+    }
 }

@@ -71,6 +71,8 @@ fn every_operation_is_whole(document: &Value) {
 async fn every_operation_is_routed(platform: &Platform, document: &Value) {
     for (path, method, operation) in operations(document) {
         let concrete = path.replace("{id}", "00000000-0000-7000-8000-000000000000").replace("{handle}", "nobody-there");
+        let concrete =
+            concrete.replace("{purpose}", "image").replace("{path}", "master.m3u8").replace("{name}", "watch.js");
         assert!(!concrete.contains('{') || path.contains("{code}"), "{path}: another parameter");
         let concrete = concrete.replace("{code}", "not_found");
         let answer = platform.request(method.clone(), &concrete).send().await;

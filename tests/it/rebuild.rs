@@ -1,7 +1,7 @@
 //! Everything in Postgres outside the vault can be thrown away: the log brings it back, byte for byte.
 
 use crate::support::platform::reprise;
-use crate::support::system::System;
+use crate::support::system::{PAGES, System};
 use crate::support::{Person, Platform, eventually, patiently};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -21,7 +21,7 @@ async fn rows_come_back_from_the_log() {
 
     drop_every_schema_but_the_vault(&platform).await;
     patiently("the rows are back", Duration::from_secs(60), async || {
-        platform.system().positions().await.ok().filter(|positions| positions.len() == 3)
+        platform.system().positions().await.ok().filter(|positions| positions.len() == PAGES)
     })
     .await;
     platform.settle().await;

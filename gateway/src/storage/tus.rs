@@ -9,7 +9,7 @@ use crate::auth::Actor;
 use crate::openapi::{Access, Doc, doc as describe};
 use crate::path::Id;
 use crate::problem::Problem;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use base64::Engine;
@@ -18,14 +18,20 @@ use blobs::{Begun, Checksum, Upload};
 use chrono::{DateTime, TimeDelta, Utc};
 use events::Personal;
 use events::storage::{self, Command, Purpose};
+use futures::StreamExt;
 use projections::file_page;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// An upload that nobody finishes is given up after a day.
 const PATIENCE: TimeDelta = TimeDelta::hours(24);
 /// The longest file of all purposes, bytes: more is refused by the rules.
 const MOST: u64 = 16 << 30;
+
+/// So much of a body that nobody wants is read, bytes, and for so long.
+const DRAINED: usize = 64 << 20;
+const DRAINING: Duration = Duration::from_secs(10);
 
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -78,7 +84,7 @@ pub(super) async fn create(
     begin(&app, &actor, &asked, upload).await?;
     let mut offset = 0;
     if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == PIECE) {
-        offset = piece(&app, &asked, id, 0, &headers, body).await?;
+        offset = piece(&app, &asked, id, 0, &headers, &mut body.into_data_stream()).await?;
     } else if length == 0 {
         settle(&app, &asked, id).await?;
     }
@@ -187,16 +193,47 @@ pub(super) async fn append(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, Problem> {
-    check_version(&headers)?;
+    let mut bytes = body.into_data_stream();
+    let answer = next_piece(&app, &actor, id, &asked, &headers, &mut bytes).await;
+    if answer.is_err() {
+        drain(bytes).await;
+    }
+    answer
+}
+
+async fn next_piece(
+    app: &App,
+    actor: &Actor,
+    id: Uuid,
+    asked: &Asked,
+    headers: &HeaderMap,
+    bytes: &mut BodyDataStream,
+) -> Result<Answer, Problem> {
+    check_version(headers)?;
     if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != PIECE) {
         return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE, None));
     }
-    let offset = number(&headers, &OFFSET)?.ok_or_else(|| {
+    let offset = number(headers, &OFFSET)?.ok_or_else(|| {
         Problem::malformed("upload_offset_invalid", "send Upload-Offset, the number of the first byte")
     })?;
-    let upload = own(&app, &actor, id).await?;
-    let offset = piece(&app, &asked, id, offset, &headers, body).await?;
+    let upload = own(app, actor, id).await?;
+    let offset = piece(app, asked, id, offset, headers, bytes).await?;
     Ok(expiring(resumable(Answer::nothing()).header(OFFSET, offset.into()), upload.begun.expires))
+}
+
+/// Reads on for a while when an answer is clear before the body is: a client that is cut off in the middle of sending does
+/// not hear why.
+async fn drain(mut bytes: BodyDataStream) {
+    let mut left = DRAINED;
+    let reading = async {
+        while let Some(Ok(piece)) = bytes.next().await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(DRAINING, reading).await.ok();
 }
 
 /// Takes a piece; the last one makes a file of it all.
@@ -206,10 +243,10 @@ async fn piece(
     id: Uuid,
     offset: u64,
     headers: &HeaderMap,
-    body: Body,
+    bytes: &mut BodyDataStream,
 ) -> Result<u64, Problem> {
     let checksum = checksum(headers)?;
-    let offset = app.blobs().append(id, offset, body.into_data_stream(), checksum).await.map_err(refused)?;
+    let offset = app.blobs().append(id, offset, bytes, checksum).await.map_err(refused)?;
     settle(app, asked, id).await?;
     Ok(offset)
 }

@@ -21,12 +21,12 @@ async fn a_thumbnail_is_a_jpeg_without_memories() {
     }
 }
 
-/// Black for the first second, green afterwards: a tenth into twenty seconds is green.
+/// Black almost until a tenth of it is over, green afterwards.
 #[tokio::test]
 async fn a_thumbnail_is_not_the_first_frame() {
     let scratch = Scratch::new();
     let colour = "-f lavfi -i color=black:size=64x64:rate=10:duration=20";
-    let green = "-vf drawbox=color=green:t=fill:enable='gte(t,1)'";
+    let green = "-vf drawbox=color=green:t=fill:enable='gte(t,1.9)'";
     let source = scratch.draw(&format!("{colour} {green} -c:v libx264 -preset ultrafast a.mp4"));
     let film = scratch.probe(&source).await.expect("a film");
     let picture = media::thumbnail(&scratch.tools, &source, &film, &scratch.out(), &scratch.stop).await;
@@ -93,6 +93,17 @@ async fn a_film_that_breaks_off_has_no_black_tiles() {
     let picture = scratch.out().join(board.expect("a storyboard").picture.file);
     let seen = pixels(&scratch.tools, &picture, "3:2");
     assert!(seen.iter().all(|tile| tile.iter().map(|part| u32::from(*part)).sum::<u32>() > 100), "{seen:?}");
-    let file = media::thumbnail(&scratch.tools, &source, &film, &scratch.out(), &scratch.stop).await;
-    assert!(file.is_ok(), "{file:?}");
+}
+
+#[tokio::test]
+async fn a_film_that_breaks_off_early_has_its_beginning_for_a_thumbnail() {
+    let scratch = Scratch::new();
+    let whole = std::fs::read(scratch.film("64x64", "10", 20.0, "-an -g 10 -movflags +faststart a.mp4"));
+    let whole = whole.expect("a film");
+    let body = whole.windows(4).position(|four| four == b"mdat").expect("a body");
+    let source = scratch.file("start.mp4", &whole[..body + (whole.len() - body) / 20]);
+    let film = scratch.probe(&source).await.expect("a film");
+    assert_eq!(film.duration_ms, 20_000, "a tenth into it there must be nothing, or this tests nothing");
+    let picture = media::thumbnail(&scratch.tools, &source, &film, &scratch.out(), &scratch.stop).await;
+    assert!(scratch.out().join(picture.expect("a thumbnail").file).is_file());
 }

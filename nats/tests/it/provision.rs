@@ -23,7 +23,7 @@ async fn provisioning_twice_changes_nothing_and_another_plan_is_refused() {
     assert!(other.contains("nats stream edit EVENTS"), "{other}");
     let state = inspect(&bus, &plan).await.expect("an answer");
     assert!(state.differences.is_empty(), "{:?}", state.differences);
-    assert_eq!((state.streams.len(), state.dead), (7, 0));
+    assert_eq!((state.streams.len(), state.dead), (8, 0));
     assert!(state.clock_offset.num_seconds().abs() < 2 && state.server.starts_with("2."));
 }
 

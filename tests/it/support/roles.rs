@@ -13,9 +13,12 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Every role that goes on, in the words of the command line.
+/// Every role that registrations and profiles need, in the words of the command line.
 pub const ROLES: [&str; 6] =
     ["vault", "service identity", "service profile", "service notification", "projector", "gateway"];
+
+/// Services that follow events without being what a journey is about: one of each is enough.
+const BESIDE: [&str; 3] = ["service storage", "service video", "service processing"];
 
 /// One server, or three that replicate.
 pub enum Log {
@@ -108,6 +111,9 @@ impl Roles {
             for n in 0..of_each {
                 self.spawn(role, n, None);
             }
+        }
+        for role in BESIDE {
+            self.spawn(role, 0, None);
         }
         self.ready().await;
     }

@@ -9,6 +9,9 @@ use sqlx::{AssertSqlSafe, PgPool};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// So many projections there are.
+pub const PAGES: usize = 5;
+
 /// Where the parts of a system are.
 #[derive(Clone)]
 pub struct System {
@@ -134,7 +137,7 @@ impl Standing {
     /// A projection that is not at the end of its stream.
     fn behind(&self) -> Option<&str> {
         let end = |name: &str| if name == "operations" { self.outcomes } else { self.events };
-        if self.projections.len() < 3 {
+        if self.projections.len() < PAGES {
             return Some("not all are there");
         }
         let behind = self.projections.iter().find(|(name, position)| (*position as u64) < end(name));
