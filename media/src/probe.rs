@@ -257,7 +257,8 @@ mod tests {
             rate.map(|(rate, uneven)| (rate.frames, rate.seconds, uneven))
         };
         assert_eq!(rate("19001/317", "19001/317"), Some((60000, 1001, false)));
-        assert_eq!(rate("2997/100", "30/1"), Some((30, 1, false)));
+        assert_eq!(rate("2997/100", "30/1"), Some((30000, 1001, false)));
+        assert_eq!(rate("2985/100", "30/1"), Some((30, 1, false)));
         assert_eq!(rate("24000/1001", "24/1"), Some((24000, 1001, false)));
         assert_eq!(rate("125/4", "1000/1"), Some((125, 4, true)));
         assert_eq!(rate("1000/1", "1000/1"), None);
