@@ -5,6 +5,7 @@ pub mod claim;
 mod envelope;
 pub mod identity;
 pub mod media;
+pub mod notification;
 mod parse;
 mod personal;
 pub mod processing;
@@ -34,6 +35,8 @@ pub enum Event {
     Video(video::Event),
     /// What happened to a job.
     Job(processing::Event),
+    /// What happened to what a person is told.
+    Inbox(notification::inbox::Event),
     /// A unique name was taken or given back.
     Claim(claim::Event),
 }
@@ -54,6 +57,8 @@ pub enum Command {
     Video(video::Command),
     /// Asks something of a job.
     Job(processing::Command),
+    /// Asks something of what a person is told.
+    Inbox(notification::inbox::Command),
 }
 
 macro_rules! from {
@@ -73,6 +78,7 @@ from!(
     Event::Shelf(storage::Event),
     Event::Video(video::Event),
     Event::Job(processing::Event),
+    Event::Inbox(notification::inbox::Event),
     Event::Claim(claim::Event),
     Command::User(identity::user::Command),
     Command::Session(identity::session::Command),
@@ -80,4 +86,5 @@ from!(
     Command::Shelf(storage::Command),
     Command::Video(video::Command),
     Command::Job(processing::Command),
+    Command::Inbox(notification::inbox::Command),
 );

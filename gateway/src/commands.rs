@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use cloudevents::binding::http::to_event;
 use cloudevents::event::{AttributesReader, Data};
 use cloudevents::message::Error as Unreadable;
+use events::notification::inbox;
 use events::{Command, identity, processing, profile, storage, video};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -35,6 +36,7 @@ enum Right {
 
 fn right(command: &Command) -> Right {
     use identity::user::Command as User;
+    use inbox::Command as Inbox;
     use {processing::Command as Job, profile::Command as Profile, storage::Command as Shelf, video::Command as Video};
     match command {
         Command::User(User::Register { .. }) => Right::Elsewhere("/api/auth/register"),
@@ -64,6 +66,17 @@ fn right(command: &Command) -> Right {
         Command::Shelf(Shelf::DeleteFile { .. }) => Right::Own,
         Command::Shelf(Shelf::InitiateUpload(_) | Shelf::AbortUpload { .. }) => Right::Elsewhere("/api/storage/tus"),
         Command::Shelf(_) => Right::Nobody,
+        Command::Inbox(
+            Inbox::Notify(_) | Inbox::RecordReceipt { .. } | Inbox::Retry { .. } | Inbox::LiftSuppression { .. },
+        ) => Right::Admin,
+        Command::Inbox(
+            Inbox::MarkRead { .. }
+            | Inbox::SetPreferences(_)
+            | Inbox::Unsubscribe { .. }
+            | Inbox::Subscribe(_)
+            | Inbox::EndSubscription { .. },
+        ) => Right::Own,
+        Command::Inbox(Inbox::Release { .. } | Inbox::Report { .. } | Inbox::Erase {}) => Right::Nobody,
     }
 }
 
@@ -156,6 +169,10 @@ fn command(kind: &str, asked: &Value) -> Result<Command, Problem> {
         (Some("identity"), Some("user")) => fit::<identity::user::Command>(kind, asked),
         (Some("identity"), Some("session")) => fit::<identity::session::Command>(kind, asked),
         (Some("profile"), Some("profile")) => fit::<profile::Command>(kind, asked),
+        (Some("storage"), Some("shelf")) => fit::<storage::Command>(kind, asked),
+        (Some("video"), Some("video")) => fit::<video::Command>(kind, asked),
+        (Some("processing"), Some("job")) => fit::<processing::Command>(kind, asked),
+        (Some("notification"), Some("inbox")) => fit::<inbox::Command>(kind, asked),
         _ => Err(unknown(kind)),
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod build;
 mod edge;
 mod media;
+mod notifications;
 pub(crate) mod pages;
 mod problems;
 mod schemas;

@@ -63,7 +63,8 @@ const MEDIA: &[&str] = &["evt.storage.shelf.>", "evt.processing.job.>", "evt.vid
 /// What there is to work on.
 const JOBS: &[&str] = &["evt.video.video.>", "evt.processing.job.>"];
 /// What people hear of.
-const READERS: &[&str] = &["evt.identity.user.>", "evt.identity.session.>", "evt.video.video.>"];
+const READERS: &[&str] =
+    &["evt.identity.user.>", "evt.identity.session.>", "evt.video.video.>", "evt.notification.inbox.>"];
 
 /// Every context.
 pub(crate) const CONTEXTS: [Context; 7] = [
@@ -72,7 +73,7 @@ pub(crate) const CONTEXTS: [Context; 7] = [
     Context { name: "storage", decides: true, follows: FILES, asks: &["storage"] },
     Context { name: "video", decides: true, follows: MEDIA, asks: &["video"] },
     Context { name: "processing", decides: true, follows: JOBS, asks: &["processing"] },
-    Context { name: "notification", decides: false, follows: READERS, asks: &["identity"] },
+    Context { name: "notification", decides: true, follows: READERS, asks: &["notification"] },
     Context { name: "vault", decides: false, follows: PEOPLE, asks: &["identity"] },
 ];
 

@@ -1,8 +1,10 @@
 //! What is remembered: events in, Postgres rows out. One file per read model holds its tables, its writer and its
 //! queries. Rows and checkpoint change in one transaction, so replaying is harmless by construction.
 
+pub mod delivery_page;
 pub mod file_page;
 mod generation;
+pub mod inbox_page;
 mod live;
 mod log;
 mod member;
@@ -18,6 +20,7 @@ mod status;
 mod table;
 pub mod user_page;
 pub mod video_page;
+pub mod wishes_page;
 mod writer;
 
 pub use live::run;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::recorded::Recorded;
 use crate::table::Rows;
-use crate::{file_page, operations, profile_page, user_page, video_page};
+use crate::{delivery_page, file_page, inbox_page, operations, profile_page, user_page, video_page, wishes_page};
 
 /// A read model in the making: its tables, and what each message changes in them.
 ///
@@ -93,6 +93,9 @@ pub fn all() -> Vec<Box<dyn Projection>> {
         Box::<profile_page::ProfilePage>::default(),
         Box::<file_page::FilePage>::default(),
         Box::<video_page::VideoPage>::default(),
+        Box::<inbox_page::InboxPage>::default(),
+        Box::<delivery_page::DeliveryPage>::default(),
+        Box::<wishes_page::WishesPage>::default(),
         Box::<operations::Operations>::default(),
     ]
 }

@@ -328,8 +328,12 @@ pub fn cell(value: impl ToString) -> Cell<'static> {
     Some(value.to_string().into())
 }
 
-/// A text that a person wrote, or nothing. Postgres cannot keep a NUL, which JSON can.
+/// A text that a person wrote, or nothing.
 pub fn text(value: &Option<String>) -> Cell<'_> {
-    let value = value.as_deref()?;
-    Some(if value.contains('\0') { value.replace('\0', "\u{fffd}").into() } else { value.into() })
+    value.as_deref().map(clean)
+}
+
+/// A text that a person wrote. Postgres cannot keep a NUL, which JSON can.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

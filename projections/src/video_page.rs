@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::Reads;
 use crate::projection::Projection;
 use crate::recorded::Recorded;
-use crate::table::{Cell, Rows, Stored, Table, array, cell, text};
+use crate::table::{Cell, Rows, Stored, Table, array, cell, clean, text};
 
 /// One video.
 #[derive(Clone, PartialEq, FromRow)]
@@ -133,10 +133,6 @@ impl Stored for Row {
             cell(self.updated_at.to_rfc3339()),
         ]
     }
-}
-
-fn clean(text: &str) -> std::borrow::Cow<'_, str> {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 /// Which videos somebody has.

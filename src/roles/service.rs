@@ -3,7 +3,7 @@
 use anyhow::Result;
 use blobs::{Blobs, Key};
 use nats::{Bus, Keyring};
-use notification::{Address, AddressOf, Mailer};
+use notification::{Address, AddressOf, Mailer, Tell, Ways};
 use processing::Queue;
 use projections::{GATEWAY, Reads, profile_page, user_page};
 use std::path::Path;
@@ -88,8 +88,13 @@ pub async fn service(
                 None => Mailer::folder(mails, from, site)?,
             };
             let reads = Reads::connect(&place.database(GATEWAY)?).await?;
-            let mint = notification::from_vault(::vault::Client::new(bus.clone()));
-            notification::service(mailer, mint, address_of(reads, bus.keyring().clone()))
+            let vault = ::vault::Client::new(bus.clone());
+            let ways = Ways {
+                unsubscribe_at: notification::unsubscribe_by(vault.clone(), mailer.site()),
+                mailer: Arc::new(mailer),
+                address_of: address_of(reads, bus.keyring().clone()),
+            };
+            notification::service(notification::from_vault(vault), ways, tell(bus.clone()))
         }
     })
 }
@@ -129,6 +134,11 @@ fn queue(bus: Bus) -> Queue {
             bus.queue(class, event.id, task).await.map_err(|error| anyhow::anyhow!("{error}"))
         })
     })
+}
+
+/// Gateways hand on what is said here to the sockets of a person.
+fn tell(bus: Bus) -> Tell {
+    Arc::new(move |person, said| bus.say(&format!("rt.user.{person}"), said.to_string().into_bytes()))
 }
 
 /// The address is on the user's page, sealed.

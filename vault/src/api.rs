@@ -300,6 +300,22 @@ pub struct Minted {
     pub token: Secret,
 }
 
+/// `vault.unsubscribe_token`: the token of a link that ends mails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnsubscribeToken {
+    /// Whose mails.
+    pub user: Uuid,
+    /// Of which kind, a word.
+    pub category: String,
+}
+
+/// `vault.read_unsubscribe`: what is such a token for? The answer is nothing when it was not made here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Unsubscribing {
+    /// From the link.
+    pub token: Secret,
+}
+
 /// Answer to `vault.jwks`: a JWK set (RFC 7517), to be published as it is.
 pub type Jwks = serde_json::Value;
 

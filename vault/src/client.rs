@@ -134,6 +134,22 @@ impl Client {
         self.ask("mint_token", question).await
     }
 
+    /// See [`UnsubscribeToken`].
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn unsubscribe_token(&self, question: &UnsubscribeToken) -> Result<Minted, Unanswered> {
+        self.ask("unsubscribe_token", question).await
+    }
+
+    /// See [`Unsubscribing`].
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn read_unsubscribe(&self, question: &Unsubscribing) -> Result<Option<UnsubscribeToken>, Unanswered> {
+        self.ask("read_unsubscribe", question).await
+    }
+
     /// The keys that access tokens are checked with, now and soon.
     ///
     /// # Errors

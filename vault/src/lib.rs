@@ -22,6 +22,7 @@ mod signing;
 mod throttle;
 mod tokens;
 mod turns;
+mod unsubscribing;
 mod vault;
 
 pub use client::{Client, Unanswered};

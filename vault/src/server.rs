@@ -14,7 +14,7 @@ use crate::api::Wire;
 use crate::vault::Vault;
 
 /// The verbs; each has its subject, because `vault.erased` is not one of them.
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 19] = [
     "register",
     "start_session",
     "login",
@@ -27,6 +27,8 @@ const VERBS: [&str; 17] = [
     "reset_password",
     "verify_email",
     "mint_token",
+    "unsubscribe_token",
+    "read_unsubscribe",
     "jwks",
     "keys",
     "claim_key",
@@ -69,6 +71,8 @@ async fn answer(vault: &Vault, verb: &'static str, question: &[u8]) -> Vec<u8> {
         "reset_password" => reply(question, verb, |q| vault.reset_password(q)).await,
         "verify_email" => reply(question, verb, |q| vault.verify_email(q)).await,
         "mint_token" => reply(question, verb, |q| vault.mint_token(q)).await,
+        "unsubscribe_token" => reply(question, verb, async |q| Ok(vault.unsubscribe_token(&q))).await,
+        "read_unsubscribe" => reply(question, verb, async |q| Ok(vault.read_unsubscribe(&q))).await,
         "keys" => reply(question, verb, |q| vault.person_keys(q)).await,
         "jwks" => encode(&Wire::Answer(vault.signer.jwks())),
         "claim_key" => encode(&Wire::Answer(vault.claim_key())),

@@ -83,6 +83,7 @@ fn what_stands_in_a_path_is_described() {
 
 #[test]
 fn examples_are_accepted_by_the_readers() {
+    use crate::notifications::shapes::*;
     use crate::shapes::*;
     use serde::de::DeserializeOwned;
 
@@ -107,6 +108,12 @@ fn examples_are_accepted_by_the_readers() {
             "UserChange" => reads::<UserChange>,
             "VideoDraft" | "VideoChange" => reads::<VideoSaid>,
             "Publication" => reads::<Publication>,
+            "NotificationsRead" => reads::<Seen>,
+            "NotificationPreferencesChange" => reads::<Wishes>,
+            "PushSubscription" => reads::<Browser>,
+            "PushSubscriptionEnd" => reads::<Which>,
+            "Telling" => reads::<Telling>,
+            "DeliveryReceipt" => reads::<Said>,
             other => panic!("{method} {path}: {other} has no reader"),
         };
         read(&body["example"]).unwrap_or_else(|error| panic!("{method} {path}: {error}"));

@@ -1,22 +1,37 @@
 //! What the mails say. One layout for all, as text and as HTML; the HTML escapes whatever is put into it.
 
 use chrono::{DateTime, Utc};
+use events::notification::Words;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::sync::LazyLock;
-use uuid::Uuid;
 
 /// A mail before it has a form.
+#[derive(Default)]
 pub struct Letter {
     /// Which of the mails it is, for counting.
     pub kind: &'static str,
     /// Its subject line, which is also its heading.
-    pub subject: &'static str,
+    pub subject: Cow<'static, str>,
     name: Option<String>,
     paragraphs: Vec<String>,
+    list: Vec<Entry>,
     link: Option<Link>,
     footer: String,
+    /// Where mails of this category are ended.
+    pub(crate) unsubscribe: Option<String>,
+    /// What stands in place of the layout, for those who wrote HTML themselves.
+    html: Option<String>,
+}
+
+/// One thing of several.
+#[derive(Serialize)]
+struct Entry {
+    title: String,
+    text: String,
+    url: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -27,12 +42,14 @@ struct Link {
 
 /// What a layout may show.
 #[derive(Serialize)]
-struct Words<'a> {
+struct Shown<'a> {
     heading: &'a str,
     name: Option<&'a str>,
     paragraphs: &'a [String],
+    list: &'a [Entry],
     link: &'a Option<Link>,
     footer: &'a str,
+    unsubscribe: Option<&'a str>,
 }
 
 static LAYOUTS: LazyLock<Environment<'static>> = LazyLock::new(|| {
@@ -54,13 +71,14 @@ impl Letter {
 
     /// As HTML.
     pub fn html(&self, name: Option<&str>) -> String {
-        self.render("letter.html", name)
+        self.html.clone().unwrap_or_else(|| self.render("letter.html", name))
     }
 
     fn render(&self, layout: &str, name: Option<&str>) -> String {
-        let Letter { subject: heading, paragraphs, link, footer, .. } = self;
-        let name = self.name.as_deref().or(name);
-        let words = Value::from(Serde(Words { heading, name, paragraphs, link, footer }));
+        let Letter { subject: heading, paragraphs, list, link, footer, .. } = self;
+        let (name, unsubscribe) = (self.name.as_deref().or(name), self.unsubscribe.as_deref());
+        let shown = Shown { heading, name, paragraphs, list, link, footer, unsubscribe };
+        let words = Value::from(Serde(shown));
         let layout = LAYOUTS.get_template(layout).expect("it was added above");
         layout.render(words).expect("every value has a text form")
     }
@@ -78,11 +96,11 @@ fn footer(site: &str) -> String {
 pub(crate) fn verify(site: &str, token: &str, expires: DateTime<Utc>) -> Letter {
     Letter {
         kind: "verify",
-        subject: "Confirm your e-mail address",
-        name: None,
+        subject: "Confirm your e-mail address".into(),
         paragraphs: vec![format!("please confirm that this is your address, until {}.", until(expires))],
         link: Some(Link { label: "Confirm the address", url: format!("{site}/verify-email?token={token}") }),
         footer: format!("If you did not register, ignore this mail. {}", footer(site)),
+        ..Letter::default()
     }
 }
 
@@ -90,14 +108,14 @@ pub(crate) fn verify(site: &str, token: &str, expires: DateTime<Utc>) -> Letter 
 pub(crate) fn reset(site: &str, token: &str, expires: DateTime<Utc>) -> Letter {
     Letter {
         kind: "reset",
-        subject: "Set a new password",
-        name: None,
+        subject: "Set a new password".into(),
         paragraphs: vec![
             format!("somebody, hopefully you, asked for a new password. You can set one until {}.", until(expires)),
             "If it was not you, there is nothing to do: the old password stays.".into(),
         ],
         link: Some(Link { label: "Set a new password", url: format!("{site}/reset-password?token={token}") }),
         footer: footer(site),
+        ..Letter::default()
     }
 }
 
@@ -105,38 +123,43 @@ pub(crate) fn reset(site: &str, token: &str, expires: DateTime<Utc>) -> Letter {
 pub(crate) fn welcome(site: &str, handle: &str) -> Letter {
     Letter {
         kind: "welcome",
-        subject: "Welcome to Reprise",
-        name: None,
+        subject: "Welcome to Reprise".into(),
         paragraphs: vec!["your account is ready, and so is your page.".into()],
         link: Some(Link { label: "Your page", url: format!("{site}/u/{handle}") }),
         footer: footer(site),
+        ..Letter::default()
     }
 }
 
-/// A video is all there.
-pub(crate) fn video_ready(site: &str, video: Uuid, title: &str) -> Letter {
+/// One thing that somebody is told. `html` stands in place of the layout.
+pub(crate) fn notice(site: &str, words: Words, html: Option<&str>, unsubscribe: Option<String>) -> Letter {
+    let link = words.address(site).map(|url| Link { label: "Look at it", url });
     Letter {
-        kind: "video_ready",
-        subject: "Your video is ready",
-        name: None,
-        paragraphs: vec![
-            format!("your video “{title}” is ready to be watched, in every size."),
-            "Only you see it until you publish it.".into(),
-        ],
-        link: Some(Link { label: "Watch it", url: format!("{site}/watch/{video}") }),
+        kind: words.kind,
+        subject: words.title.into(),
+        paragraphs: vec![words.text],
+        link,
         footer: footer(site),
+        unsubscribe,
+        html: html.map(str::to_owned),
+        ..Letter::default()
     }
 }
 
-/// Nothing could be made of a file.
-pub(crate) fn video_failed(site: &str, title: &str, message: &str) -> Letter {
+/// What came together since the last one.
+pub(crate) fn digest(site: &str, things: Vec<Words>, unsubscribe: Option<String>) -> Letter {
+    let entry = |words: Words| {
+        let url = words.address(site);
+        Entry { title: words.title, text: words.text, url }
+    };
     Letter {
-        kind: "video_failed",
-        subject: "Your video could not be prepared",
-        name: None,
-        paragraphs: vec![format!("your video “{title}” could not be prepared: {message}.")],
-        link: None,
+        kind: "digest",
+        subject: format!("{} things that happened at Reprise", things.len()).into(),
+        paragraphs: vec!["this is what happened since the last mail.".into()],
+        list: things.into_iter().map(entry).collect(),
         footer: footer(site),
+        unsubscribe,
+        ..Letter::default()
     }
 }
 
@@ -144,14 +167,13 @@ pub(crate) fn video_failed(site: &str, title: &str, message: &str) -> Letter {
 pub(crate) fn password_changed(site: &str, at: DateTime<Utc>) -> Letter {
     Letter {
         kind: "password_changed",
-        subject: "Your password was changed",
-        name: None,
+        subject: "Your password was changed".into(),
         paragraphs: vec![
             format!("the password of your account was changed on {}. All other devices were signed out.", until(at)),
             "If it was not you, ask for a new password at once.".into(),
         ],
-        link: None,
         footer: footer(site),
+        ..Letter::default()
     }
 }
 
@@ -159,13 +181,12 @@ pub(crate) fn password_changed(site: &str, at: DateTime<Utc>) -> Letter {
 pub(crate) fn session_stolen(site: &str, at: DateTime<Utc>) -> Letter {
     Letter {
         kind: "session_stolen",
-        subject: "We signed one of your devices out",
-        name: None,
+        subject: "We signed one of your devices out".into(),
         paragraphs: vec![
             format!("on {} somebody used a copy of a session of yours, so we ended it on all sides.", until(at)),
             "Sign in again. If you do not know why this happened, change your password.".into(),
         ],
-        link: None,
         footer: footer(site),
+        ..Letter::default()
     }
 }

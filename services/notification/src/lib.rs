@@ -1,21 +1,36 @@
-//! Notification: when something happens that a person should hear of, they get a mail. It decides nothing, asks for
-//! nothing, and sends the mail of one event under one Message-ID however often the event comes.
+//! Notification: what people are told. What happens with what is theirs goes to their inbox, which decides where else it
+//! goes and when. Mails about the account itself (proofs, new passwords) go out at once and past it: they cannot be
+//! switched off, wait for nobody, and carry what must be in no log.
 
+mod delivering;
+mod greeting;
+mod inbox;
 mod letter;
 mod mailer;
+mod reactions;
+mod refusal;
+mod telling;
+#[cfg(test)]
+mod tests;
+mod times;
+mod wishes;
 
+pub use delivering::{UnsubscribeAt, Ways};
 pub use letter::Letter;
 pub use mailer::{Mailer, Undelivered};
+pub use telling::Tell;
 
+use crate::greeting::greetable;
 use chrono::{DateTime, TimeDelta, Utc};
 use events::identity::{session, user};
-use events::{Event, Message, video};
+use events::notification::inbox::Category;
+use events::{Event, Message};
 use kernel::{Done, Fault, Service, Worker};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
-use vault::api::{MintToken, Purpose};
+use vault::api::{MintToken, Purpose, UnsubscribeToken};
 
 /// What is known of a person's address.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,13 +63,33 @@ const LOOKS: u32 = 50;
 const BETWEEN: Duration = Duration::from_millis(20);
 
 /// What notification contributes.
-pub fn service(mailer: Mailer, mint: Mint, address_of: AddressOf) -> Service {
-    let post = Arc::new(Post { mailer, mint, address_of });
-    let worker: Worker = Arc::new(move |event| {
+pub fn service(mint: Mint, ways: Ways, tell: Tell) -> Service {
+    let post = Arc::new(Post { mailer: ways.mailer.clone(), mint, address_of: ways.address_of.clone() });
+    let mails: Worker = Arc::new(move |event| {
         let post = post.clone();
         Box::pin(async move { post.deliver(&event).await })
     });
-    Service::new("notification").works("mail_the_person", worker)
+    Service::new("notification")
+        .decides::<inbox::Inbox>("inbox")
+        .reacts("tell_owner_when_video_done", reactions::tell_owner_when_video_done)
+        .reacts("release_when_due", reactions::release_when_due)
+        .reacts("erase_inbox_when_user_erased", reactions::erase_inbox_when_user_erased)
+        .works("mail_the_person", mails)
+        .works("deliver", delivering::worker(ways))
+        .works("tell_who_is_here", telling::worker(tell))
+}
+
+/// Where mails are ended: a page of `site`, with a token from the vault that says whose mails of which category.
+pub fn unsubscribe_by(vault: vault::Client, site: &str) -> UnsubscribeAt {
+    let site = site.trim_end_matches('/').to_owned();
+    Arc::new(move |user, category: Category| {
+        let (vault, site) = (vault.clone(), site.clone());
+        Box::pin(async move {
+            let question = UnsubscribeToken { user, category: category.word().to_owned() };
+            let token = vault.unsubscribe_token(&question).await?.token;
+            Ok(format!("{site}/api/notifications/unsubscribe/{}", token.expose()))
+        })
+    })
 }
 
 /// Tokens come from the vault: the same event gives the same one.
@@ -66,7 +101,7 @@ pub fn from_vault(vault: vault::Client) -> Mint {
 }
 
 struct Post {
-    mailer: Mailer,
+    mailer: Arc<Mailer>,
     mint: Mint,
     address_of: AddressOf,
 }
@@ -78,8 +113,6 @@ enum Occasion {
     Welcome,
     PasswordChanged,
     SessionStolen,
-    VideoReady { video: Uuid, title: String },
-    VideoFailed { title: String, message: String },
 }
 
 impl Post {
@@ -99,7 +132,7 @@ impl Post {
                 tracing::info!(event.id = %event.id, mail.kind = letter.kind, "mail sent");
                 Ok(vec![])
             }
-            Err(error @ Undelivered::Never(_)) => Err(Fault::Reject(error.into())),
+            Err(error @ (Undelivered::Never(_) | Undelivered::NoSuchAddress(_))) => Err(Fault::Reject(error.into())),
             Err(error) => Err(Fault::Retry(error.into())),
         }
     }
@@ -135,8 +168,6 @@ impl Post {
             Occasion::Welcome => letter::welcome(site, handle),
             Occasion::PasswordChanged => letter::password_changed(site, event.time),
             Occasion::SessionStolen => letter::session_stolen(site, event.time),
-            Occasion::VideoReady { video, title } => letter::video_ready(site, video, &title),
-            Occasion::VideoFailed { title, message } => letter::video_failed(site, &title, &message),
         })
     }
 
@@ -151,14 +182,6 @@ impl Post {
     }
 }
 
-/// A name as it may stand in a mail: one line, no address in it. Anybody can register somebody else's address under any
-/// name, and our mails are not to carry what they want to say.
-fn greetable(name: String) -> Option<String> {
-    let dotted = name.split('.').skip(1).any(|rest| rest.starts_with(char::is_alphanumeric));
-    let fine = name.chars().count() <= 60 && !dotted && !name.contains(|c: char| c.is_control() || "/@:".contains(c));
-    (fine && !name.trim().is_empty()).then_some(name)
-}
-
 /// Whom to write because of an event, and what. A link that no longer serves is not sent.
 fn occasion(event: &Message<Event>, now: DateTime<Utc>) -> Option<(Uuid, Occasion)> {
     Some(match &event.body {
@@ -171,27 +194,6 @@ fn occasion(event: &Message<Event>, now: DateTime<Utc>) -> Option<(Uuid, Occasio
         Event::User(user::Event::PasswordChanged { .. }) => (event.subject, Occasion::PasswordChanged),
         Event::Session(session::Event::ReuseDetected { user }) => (*user, Occasion::SessionStolen),
         Event::User(user::Event::Registered { .. }) => (event.subject, Occasion::Welcome),
-        Event::Video(video::Event::Ready { owner, title, .. }) => {
-            (*owner, Occasion::VideoReady { video: event.subject, title: title.open()?.clone() })
-        }
-        Event::Video(video::Event::ProcessingFailed { owner, title, message, .. }) => {
-            (*owner, Occasion::VideoFailed { title: title.open()?.clone(), message: message.clone() })
-        }
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::greetable;
-
-    #[test]
-    fn a_name_is_not_an_advertisement() {
-        for name in ["Ada Lovelace", "St. John", "Ada <b>", "李小龍"] {
-            assert!(greetable(name.into()).is_some(), "{name}");
-        }
-        for name in ["win at example.com", "http://example", "a\nb", " ", "me@home", &"x".repeat(61)] {
-            assert!(greetable(name.into()).is_none(), "{name}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
-use lettre::message::header::Date;
+use lettre::message::header::{Date, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use std::fs::DirBuilder;
@@ -36,6 +36,9 @@ pub enum Undelivered {
     /// This mail will never leave: the address is none, or the server refuses it for good.
     #[error("the mail can never be sent: {0}")]
     Never(String),
+    /// The server says that there is no such mailbox.
+    #[error("there is no such mailbox: {0}")]
+    NoSuchAddress(String),
 }
 
 impl Mailer {
@@ -81,8 +84,8 @@ impl Mailer {
         &self.site
     }
 
-    /// Sends the mail of an event. Called again for the same event it sends the same Message-ID, or writes the same
-    /// file.
+    /// Sends a mail for an event or a delivery. Called again for the same one it sends the same Message-ID, or writes the
+    /// same file.
     ///
     /// # Errors
     /// [`Undelivered`] says whether another try makes sense.
@@ -99,7 +102,12 @@ impl Mailer {
             Way::Smtp(transport) => transport.send(mail).await.map(drop).map_err(|error| {
                 // what a server says often repeats the address; the code says enough
                 let code = error.status().map_or("no answer".to_owned(), |code| format!("SMTP {code}"));
-                if error.is_permanent() { Undelivered::Never(code) } else { Undelivered::Now(code) }
+                match (error.is_permanent(), error.status().map(u16::from)) {
+                    // RFC 5321: the mailbox is not there, or its name cannot be one
+                    (true, Some(550 | 551 | 553)) => Undelivered::NoSuchAddress(code),
+                    (true, _) => Undelivered::Never(code),
+                    (false, _) => Undelivered::Now(code),
+                }
             }),
             Way::Folder(folder) => {
                 write(folder, event, &mail.formatted()).await.map_err(|error| Undelivered::Now(error.to_string()))
@@ -116,15 +124,24 @@ impl Mailer {
         letter: &Letter,
     ) -> Result<Message, Undelivered> {
         let address = email.parse().map_err(|_| Undelivered::Never("the address is none".into()))?;
-        Message::builder()
+        let mail = Message::builder()
             .message_id(Some(format!("<{event}@{}>", self.domain)))
             .header(Date::new(SystemTime::from(time)))
             .from(self.from.clone())
             .to(Mailbox::new(name.map(str::to_owned), address))
-            .subject(letter.subject)
-            .multipart(MultiPart::alternative_plain_html(letter.text(name), letter.html(name)))
+            .subject(letter.subject.clone());
+        let mail = letter.unsubscribe.iter().fold(mail, |mail, url| {
+            // RFC 8058: a mail program may end it with one click
+            mail.raw_header(raw("List-Unsubscribe", format!("<{url}>")))
+                .raw_header(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()))
+        });
+        mail.multipart(MultiPart::alternative_plain_html(letter.text(name), letter.html(name)))
             .map_err(|error| Undelivered::Never(error.to_string()))
     }
+}
+
+fn raw(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
 }
 
 /// The host in `https://host:port/…`.

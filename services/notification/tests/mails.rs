@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::identity::{session, user};
+use events::notification::inbox::{self, Attempt, Category, Channel, Command, Delivery, Item, What};
 use events::{AuthType, Event, Message, Personal, Source, Spec};
 use kernel::{Done, Fault};
-use notification::{Address, AddressOf, Mailer, Mint, service};
+use notification::{Address, AddressOf, Mailer, Mint, UnsubscribeAt, Ways, service};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -72,8 +73,16 @@ fn mint() -> Mint {
 }
 
 async fn work(mailer: Mailer, address: AddressOf, event: &Message<Event>) -> Done {
-    let service = service(mailer, mint(), address);
-    (service.workers[0].1)(event.clone()).await
+    do_as("mail_the_person", mailer, address, event).await
+}
+
+async fn do_as(worker: &str, mailer: Mailer, address_of: AddressOf, event: &Message<Event>) -> Done {
+    let unsubscribe_at: UnsubscribeAt =
+        Arc::new(|_, category| Box::pin(async move { Ok(format!("{SITE}/unsubscribe/{}", category.word())) }));
+    let ways = Ways { mailer: Arc::new(mailer), address_of, unsubscribe_at };
+    let service = service(mint(), ways, Arc::new(|_, _| {}));
+    let (_, worker) = service.workers.iter().find(|(name, _)| *name == worker).expect("there is such a worker");
+    worker(event.clone()).await
 }
 
 /// The one mail in a folder, soft line breaks undone.
@@ -211,6 +220,99 @@ async fn a_server_that_refuses_for_good_is_believed_and_not_quoted() {
     assert!(matches!(&later, Err(Fault::Retry(why)) if !format!("{why:?}").contains("ada@")), "{later:?}");
     let gone = Mailer::smtp("smtp://127.0.0.1:1", None, SITE).expect("a mailer");
     assert!(matches!(work(gone, ada(), &event).await, Err(Fault::Retry(_))));
+}
+
+fn queued(category: Category, whats: Vec<What>) -> Message<Event> {
+    let item = |what| Item { notice: Uuid::now_v7(), at: Utc::now(), what };
+    let items = whats.into_iter().map(item).collect();
+    let delivery = Uuid::from_u128(0xde);
+    let queued = Delivery { delivery, channel: Channel::Email, category, attempt: 2, to: None, items };
+    event(inbox::Event::DeliveryQueued(queued))
+}
+
+fn ready() -> What {
+    What::VideoReady { video: Uuid::from_u128(9), title: Personal::new("Salt & <b>".to_owned()) }
+}
+
+/// What the worker reports of the one delivery.
+fn reported(done: &Done) -> &Attempt {
+    let asks = done.as_ref().expect("an answer");
+    match &asks[0].command {
+        events::Command::Inbox(Command::Report { attempt: 2, result, .. }) if asks.len() == 1 => result,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_a_mail_that_can_be_ended_with_one_click() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let event = queued(Category::Activity, vec![ready()]);
+    for _ in 0..2 {
+        let mailer = Mailer::folder(folder.path(), None, SITE).expect("a mailer");
+        let done = do_as("deliver", mailer, ada(), &event).await;
+        assert_eq!(*reported(&done), Attempt::Sent { provider_id: None });
+    }
+    let mail = only_mail(folder.path());
+    let has = |text: &str| assert!(mail.contains(text), "{text:?} is not in\n{mail}");
+    has(&format!("Message-ID: <{}@reprise.example>", Uuid::from_u128(0xde)));
+    has("Subject: Your video is ready");
+    has(&format!("List-Unsubscribe: <{SITE}/unsubscribe/activity>"));
+    has("List-Unsubscribe-Post: List-Unsubscribe=One-Click");
+    has("Salt & <b>");
+    has("Salt &amp; &lt;b&gt;");
+    has(&format!("{SITE}/watch/{}", Uuid::from_u128(9)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_switched_off_has_no_such_link() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = |text: &str| Personal::new(text.to_owned());
+    let what = What::Message {
+        title: text("The stage is yours"),
+        text: text("On Friday."),
+        html: Some(text("<p>On <b>Friday</b>.</p>")),
+        link: None,
+        template: None,
+    };
+    let mailer = Mailer::folder(folder.path(), None, SITE).expect("a mailer");
+    do_as("deliver", mailer, ada(), &queued(Category::Transactional, vec![what])).await.expect("sent");
+    let mail = only_mail(folder.path());
+    assert!(!mail.contains("List-Unsubscribe"), "{mail}");
+    assert!(mail.contains("<p>On <b>Friday</b>.</p>") && mail.contains("On Friday."), "{mail}");
+}
+
+#[tokio::test]
+async fn a_digest_is_one_mail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let failed = What::VideoFailed {
+        video: Uuid::from_u128(8),
+        title: Personal::new("Dunes".to_owned()),
+        message: "it has no picture".to_owned(),
+    };
+    let mailer = Mailer::folder(folder.path(), None, SITE).expect("a mailer");
+    do_as("deliver", mailer, ada(), &queued(Category::Activity, vec![ready(), failed])).await.expect("sent");
+    let mail = only_mail(folder.path());
+    for text in ["Subject: 2 things that happened at Reprise", "Salt &amp;", "Dunes", "it has no picture"] {
+        assert!(mail.contains(text), "{text:?} is not in\n{mail}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_a_delivery_is_reported() {
+    for (answer, wanted) in [
+        ("550 5.1.1 <ada@example.org> unknown", Attempt::Gone { error: "SMTP 550".into() }),
+        ("554 5.7.1 no", Attempt::Never { error: "SMTP 554".into() }),
+        ("451 4.7.1 <ada@example.org> later", Attempt::NotNow { error: "SMTP 451".into(), rest_s: None }),
+    ] {
+        let (url, _) = mail_server(answer).await;
+        let mailer = Mailer::smtp(&url, None, SITE).expect("a mailer");
+        let done = do_as("deliver", mailer, ada(), &queued(Category::Activity, vec![ready()])).await;
+        assert_eq!(*reported(&done), wanted);
+    }
+    let erased = What::VideoReady { video: Uuid::from_u128(9), title: Personal::Erased };
+    let mailer = Mailer::smtp("smtp://127.0.0.1:1", None, SITE).expect("a mailer");
+    let done = do_as("deliver", mailer, ada(), &queued(Category::Activity, vec![erased])).await;
+    assert_eq!(*reported(&done), Attempt::Never { error: "nothing of it is left".into() });
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! What clients send about what people are told. A field that is not known is refused, so that a slip is noticed.
+
+use chrono::NaiveTime;
+use events::notification::inbox::{Category, Channel, Quiet, Receipt};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// `POST /api/notifications/read`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Seen {
+    pub(super) ids: Option<Vec<Uuid>>,
+}
+
+/// `PUT /api/notifications/preferences`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wishes {
+    #[serde(default)]
+    pub(super) channels: BTreeMap<Category, BTreeMap<Channel, bool>>,
+    pub(super) quiet: Option<Quiet>,
+    pub(super) digest_at: Option<NaiveTime>,
+    #[serde(alias = "timezone")]
+    pub(super) zone: Option<String>,
+    pub(super) locale: Option<String>,
+    pub(super) phone: Option<String>,
+}
+
+/// `POST /api/notifications/subscriptions`: `PushSubscription.toJSON()` of a browser.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Browser {
+    pub(super) endpoint: String,
+    #[serde(rename = "expirationTime")]
+    _expires: Option<f64>,
+    pub(super) keys: Keys,
+}
+
+/// What a message to a browser is sealed with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keys {
+    pub(super) p256dh: String,
+    pub(super) auth: String,
+}
+
+/// `DELETE /api/notifications/subscriptions`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Which {
+    pub(super) endpoint: Option<String>,
+    pub(super) id: Option<Uuid>,
+}
+
+/// `POST /api/notifications/send` and its kind.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telling {
+    #[serde(alias = "userId", alias = "to")]
+    pub(super) user_id: Uuid,
+    #[serde(alias = "subject")]
+    pub(super) title: Option<String>,
+    #[serde(alias = "message", alias = "body")]
+    pub(super) text: String,
+    pub(super) html: Option<String>,
+    #[serde(alias = "url")]
+    pub(super) link: Option<String>,
+    pub(super) category: Option<Category>,
+    pub(super) channels: Option<Vec<Channel>>,
+    /// The caller's own key: the same one for the same person is told once.
+    pub(super) key: Option<String>,
+}
+
+/// `POST /api/notifications/deliveries/{id}/receipt`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Said {
+    pub(super) receipt: Receipt,
+}
