@@ -25,6 +25,8 @@ pub struct Config {
     pub drain: Duration,
     /// The folder with `hls.js`; without it only browsers that play HLS by themselves play videos.
     pub web: Option<PathBuf>,
+    /// The folder with mails that were written to files, to be shown on the machine itself at `/dev/mail`.
+    pub mails: Option<PathBuf>,
     /// What is running, for people.
     pub version: &'static str,
 }
@@ -41,6 +43,7 @@ impl Default for Config {
             connections: 16_384,
             drain: Duration::from_secs(20),
             web: None,
+            mails: None,
             version: env!("CARGO_PKG_VERSION"),
         }
     }

@@ -24,6 +24,8 @@ pub(crate) enum Page {
     Person,
     /// `/watch/{id}`
     Watch,
+    /// `/dev/mail`
+    Mails,
     /// Something to press, from a mail.
     Form,
     /// Nothing to see, in words.
@@ -39,6 +41,7 @@ impl Page {
             Page::Problem => "problem.html",
             Page::Person => "person.html",
             Page::Watch => "watch.html",
+            Page::Mails => "mails.html",
             Page::Form => "form.html",
             Page::Notice => "notice.html",
         }
@@ -56,6 +59,7 @@ static PAGES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("problem.html", include_str!("../assets/problem.html")),
         ("person.html", include_str!("../assets/person.html")),
         ("watch.html", include_str!("../assets/watch.html")),
+        ("mails.html", include_str!("../assets/mails.html")),
         ("form.html", include_str!("../assets/form.html")),
         ("notice.html", include_str!("../assets/notice.html")),
     ];

@@ -1,6 +1,7 @@
 //! What people see with a browser: the public page of a person, the landing page, the documents and their pages.
 
 mod links;
+mod mails;
 mod person;
 
 use crate::answer::Answer;
@@ -29,6 +30,8 @@ pub(crate) fn routes() -> Vec<Route> {
         post(&["/verify-email"], links::verified, links::verified_doc()),
         get(&["/reset-password"], links::reset, links::reset_doc()),
         post(&["/reset-password"], links::changed, links::changed_doc()),
+        get(&["/dev/mail"], mails::list, mails::list_doc()),
+        get(&["/dev/mail/{id}"], mails::one, mails::one_doc()),
         get(&["/"], home, page_doc("home", "Where to begin")),
         get(&["/assets/{name}"], asset, asset_doc()),
         get(&["/docs"], docs, page_doc("docs", "The API, for people")),

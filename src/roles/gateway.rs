@@ -23,7 +23,7 @@ pub async fn run(args: cli::Gateway) -> Result<()> {
     let place = Place::of(&args.servers);
     let listener = listen(&args.edge.listen).await?;
     let blobs = service::blobs(&args.files, &args.servers.data.data)?;
-    serve(&place, &args.edge, blobs, listener, observed.metrics.clone(), stop).await
+    serve(&place, config(&args.edge), blobs, listener, observed.metrics.clone(), stop).await
 }
 
 /// Serves on a listener until `stop`, then ends what was begun.
@@ -32,7 +32,7 @@ pub async fn run(args: cli::Gateway) -> Result<()> {
 /// NATS or Postgres refuse it.
 pub async fn serve(
     place: &Place,
-    edge: &Edge,
+    config: gateway::Config,
     blobs: Blobs,
     listener: TcpListener,
     metrics: PrometheusHandle,
@@ -40,7 +40,7 @@ pub async fn serve(
 ) -> Result<()> {
     let bus = tokio::select! { bus = place.bus("gateway") => bus?, () = stop.cancelled() => return Ok(()) };
     let reads = Reads::connect(&place.database(GATEWAY)?).await?;
-    let served = gateway::serve(listener, config(edge), bus.clone(), reads, blobs, metrics, stop).await;
+    let served = gateway::serve(listener, config, bus.clone(), reads, blobs, metrics, stop).await;
     bus.flushed_close().await;
     served
 }

@@ -243,7 +243,9 @@ async fn serve(
     let mut roles = start_roles(&args, folder, place, master, &behind).await?;
     let address = listener.local_addr()?;
     let blobs = service::blobs(&args.files, folder.path("").as_path())?;
-    let edge = gateway::serve(place, &args.edge, blobs, listener, observed.metrics.clone(), stop.clone());
+    let files = args.mail.server().is_none().then(|| held.folder.path("mail"));
+    let config = ::gateway::Config { mails: files, ..gateway::config(&args.edge) };
+    let edge = gateway::serve(place, config, blobs, listener, observed.metrics.clone(), stop.clone());
     let announce = announce(&args, held, servers, place, address, began);
     tokio::pin!(edge);
     let served = tokio::select! {
@@ -353,7 +355,7 @@ async fn announce(
     held.announce(&running)?;
     wait_ready(&local).await?;
     let secret = unused_secret(&held.folder, place).await;
-    let mails = mails(args, &held.folder.path("mail"));
+    let mails = mails(args, &gateway::public_url(&args.edge), &held.folder.path("mail"));
     let page = Page {
         url: &gateway::public_url(&args.edge),
         data: &args.servers.data.data,
@@ -394,9 +396,9 @@ async fn unused_secret(folder: &Folder, place: &Place) -> Option<String> {
     none.then(|| folder.secret("bootstrap.secret", word).ok())?
 }
 
-fn mails(args: &cli::Up, folder: &Path) -> String {
+fn mails(args: &cli::Up, site: &str, folder: &Path) -> String {
     match args.mail.server() {
         Some(url) => format!("sent over {}", shown(url)),
-        None => format!("written to {}/*.eml (REPRISE_SMTP_URL sends them)", folder.display()),
+        None => format!("{site}/dev/mail, from {}/*.eml (REPRISE_SMTP_URL sends them)", folder.display()),
     }
 }

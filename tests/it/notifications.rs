@@ -10,6 +10,7 @@ async fn what_people_are_told() {
     let admin = platform.admin().await;
     let person = platform.somebody_with_profile().await;
     it_is_in_the_inbox_and_in_a_mail(&platform, &admin, &person).await;
+    mails_can_be_looked_at(&platform).await;
     it_is_told_once(&platform, &admin, &person).await;
     wishes_are_kept(&platform, &admin, &person).await;
     one_click_ends_mails(&platform, &admin, &person).await;
@@ -59,6 +60,19 @@ async fn it_is_in_the_inbox_and_in_a_mail(platform: &Platform, admin: &Person, p
     let seen = platform.post("/api/notifications/read").by(person).json(json!({ "ids": [notice["id"]] })).send().await;
     let count = platform.get("/api/notifications/unread-count").by(person).after(&seen.expect(200)).send().await;
     assert_eq!(count.expect(200).body["unread"], 0);
+}
+
+async fn mails_can_be_looked_at(platform: &Platform) {
+    let page = platform.get("/dev/mail").send().await.expect(200).text;
+    let line = page.lines().find(|line| line.contains("Soundcheck at six")).expect("the mail is listed");
+    let path = line.split('"').nth(1).expect("a link").to_owned();
+    let mail = platform.get(&path).send().await.expect(200);
+    assert!(mail.text.contains("The stage is yours."), "{}", mail.text);
+    assert!(mail.header("content-security-policy").is_some_and(|policy| policy.contains("sandbox")));
+    // a page elsewhere reaches this machine under its own name only
+    platform.get("/dev/mail").header("host", "evil.example").send().await.problem(404, "not_found");
+    platform.get(&path).header("x-forwarded-for", "192.0.2.1").send().await.problem(404, "not_found");
+    platform.get("/dev/mail/nonsense").send().await.problem(400, "id_invalid");
 }
 
 async fn it_is_told_once(platform: &Platform, admin: &Person, person: &Person) {
