@@ -250,7 +250,8 @@ fn context(base: Permissions, context: &Context) -> Permissions {
             may.say(["vault.erased"]).hear(["vault.>"]).look_up(OUTCOMES)
         }
         "processing" => may.keys().say(["task.*"]),
-        "notification" => may.keys().say(["vault.mint_token"]),
+        "video" => may.keys().say(["rt.video.*"]),
+        "notification" => may.keys().say(["vault.mint_token", "rt.user.*"]),
         _ => may.keys(),
     }
 }

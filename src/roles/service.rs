@@ -11,6 +11,7 @@ use std::sync::Arc;
 use storage::{Bytes, Sweep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use video::Say;
 
 use crate::cli::{self, Context, Files, Mail};
 use crate::connect::Place;
@@ -79,7 +80,7 @@ pub async fn service(
         Context::Identity => identity::service(),
         Context::Profile => profile::service(),
         Context::Storage => storage::service(sweep(blobs.clone())),
-        Context::Video => video::service(),
+        Context::Video => video::service(say(bus.clone())),
         Context::Processing => processing::service(queue(bus.clone())),
         Context::Notification => {
             let from = mail.mail_from.as_deref().filter(|from| !from.is_empty());
@@ -129,6 +130,11 @@ fn queue(bus: Bus) -> Queue {
             bus.queue(class, event.id, task).await.map_err(|error| anyhow::anyhow!("{error}"))
         })
     })
+}
+
+/// To whoever listens, by way of the gateways.
+fn say(bus: Bus) -> Say {
+    Arc::new(move |subject, said| bus.say(subject, said.to_string().into_bytes()))
 }
 
 /// The address is on the user's page, sealed.
