@@ -4,7 +4,7 @@ use super::Live;
 use super::ask::{self, Wanted};
 use super::door::Knock;
 use super::room::Room;
-use crate::auth::{Actor, Identity};
+use crate::auth::{Actor, Identity, Refused};
 use crate::extract;
 use crate::problem::Problem;
 use serde_json::Value;
@@ -57,12 +57,16 @@ async fn enter(live: &Live, socket: &SocketRef, said: Value) -> Result<(), Probl
 /// What is wrong with it.
 pub(super) async fn show(live: &Live, token: &str) -> Result<Actor, Problem> {
     let person = extract::identify(&live.edge().auth.identify_token(token).await)?;
-    still_good(live, person.ok_or_else(|| Problem::unauthenticated("send an access token"))?)
+    person.ok_or_else(|| Problem::unauthenticated("send an access token"))
 }
 
-fn still_good(live: &Live, actor: Actor) -> Result<Actor, Problem> {
+/// The same person, whose session is not known to be over.
+///
+/// # Errors
+/// It is.
+pub(super) fn still_good(live: &Live, actor: Actor) -> Result<Actor, Problem> {
     match live.edge().auth.revocations.covers(&actor) {
-        true => extract::identify(&Identity::Refused(crate::auth::Refused::Ended)).map(|_| actor),
+        true => extract::identify(&Identity::Refused(Refused::Ended)).map(|_| actor),
         false => Ok(actor),
     }
 }

@@ -1,6 +1,7 @@
 //! What a client can ask over its socket. Every question is answered: with an acknowledgement when one is wanted, else
 //! with the event `problem` when it could not be done.
 
+use super::door::Knock;
 use super::members::Place;
 use super::room::Room;
 use super::{Live, admit};
@@ -13,8 +14,6 @@ use socketioxide::handler::{self, FromMessageParts};
 use socketioxide::socket::Socket;
 use std::convert::Infallible;
 use std::sync::Arc;
-
-use super::door::Knock;
 
 /// Rooms that one socket may be in.
 const ROOMS: usize = 100;
@@ -91,7 +90,7 @@ async fn authenticate(live: &Live, place: &Place, token: &str) -> Result<Value, 
 
 /// The same rule as for reading.
 async fn join(live: &Live, place: &Place, socket: &SocketRef, room: Room) -> Result<Value, Problem> {
-    let actor = place.actor();
+    let actor = admit::still_good(live, place.actor())?;
     match room {
         Room::User(id) if id == actor.id => {}
         Room::User(_) => return Err(Problem::forbidden("room_forbidden", "this room is somebody else's")),
