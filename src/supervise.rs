@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use embedded::{Nats, Postgres};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -37,6 +38,14 @@ pub fn stop_on_signal() -> Result<CancellationToken> {
         std::process::exit(130);
     });
     Ok(token)
+}
+
+/// Lets this process have as many files open as the system allows: every socket is one.
+pub fn allow_many_files() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Runs a role until `stop`, again and again when it fails, each time after a longer pause.

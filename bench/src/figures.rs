@@ -5,4 +5,5 @@ pub mod growth;
 pub mod latency;
 pub mod rebuild;
 pub mod registration;
+pub mod sockets;
 pub mod throughput;

@@ -13,6 +13,7 @@ mod platform;
 mod results;
 mod rounds;
 mod run;
+mod socket;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::children::Scratch;
-use crate::figures::{footprint, growth, latency, rebuild, registration, throughput};
+use crate::figures::{footprint, growth, latency, rebuild, registration, sockets, throughput};
 use crate::people::{self, Person};
 use crate::platform::{Platform, Sync};
 use crate::results::{self, Row};
@@ -17,7 +17,7 @@ pub struct Options {
     /// Short rounds and 10^4 events instead of 10^6: says whether it works, not how fast it is.
     #[arg(long)]
     quick: bool,
-    /// Only these figures: throughput, latency, rebuild, growth, registration, footprint.
+    /// Only these figures: throughput, latency, rebuild, growth, registration, sockets, footprint.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Only this fsync mode: interval or always.
@@ -32,10 +32,10 @@ pub struct Options {
 }
 
 /// The figures, by the names for `--only`.
-const FIGURES: [&str; 6] = ["throughput", "latency", "rebuild", "growth", "registration", "footprint"];
+const FIGURES: [&str; 7] = ["throughput", "latency", "rebuild", "growth", "registration", "sockets", "footprint"];
 
 /// Those of them that are about load; the first two are measured with either fsync mode.
-const LOADED: [&str; 4] = ["throughput", "latency", "registration", "footprint"];
+const LOADED: [&str; 5] = ["throughput", "latency", "registration", "sockets", "footprint"];
 
 /// How much is measured.
 pub struct Settings {
@@ -145,6 +145,10 @@ impl Bench {
         if whole && self.wants("registration") {
             let done = registration::measure(self, &platform).await;
             self.note("registration", done);
+        }
+        if whole && self.wants("sockets") {
+            let done = sockets::measure(self, &platform, &mut people).await;
+            self.note("sockets", done);
         }
         if whole && self.wants("footprint") {
             let done = footprint::used(self, &mut platform, &mut people).await;

@@ -21,6 +21,8 @@ pub struct Config {
     pub requests_at_once: usize,
     /// Open connections at once; more wait to be accepted.
     pub connections: usize,
+    /// Open sockets at once; more are turned away.
+    pub sockets: usize,
     /// How long requests under way may take to end when the gateway stops.
     pub drain: Duration,
     /// The folder with `hls.js`; without it only browsers that play HLS by themselves play videos.
@@ -41,6 +43,7 @@ impl Default for Config {
             commands_at_once: 1024,
             requests_at_once: 4096,
             connections: 16_384,
+            sockets: 16_384,
             drain: Duration::from_secs(20),
             web: None,
             mails: None,

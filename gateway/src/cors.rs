@@ -45,6 +45,18 @@ impl Cors {
         Some((StatusCode::NO_CONTENT, headers).into_response())
     }
 
+    /// Whether a browser may open a socket for a page: one of an origin on the list, or one of this very address.
+    /// Whoever is no browser says no origin.
+    pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(header::ORIGIN) else { return true };
+        let own = || {
+            let (_, authority) = origin.to_str().ok()?.split_once("://")?;
+            let host = headers.get(header::HOST)?.to_str().ok()?;
+            Some(authority.eq_ignore_ascii_case(host))
+        };
+        self.origins.contains(origin) || own() == Some(true)
+    }
+
     /// Lets a page of an origin on the list see the answer.
     pub(crate) fn allow(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         let Some(origin) = origin else { return };
@@ -54,5 +66,24 @@ impl Cors {
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(SEE));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_open_a_socket() {
+        let cors = Cors::new(&Config { cors_origins: vec!["https://app.example".into()], ..Config::default() });
+        let admits = |origin: Option<&str>| {
+            let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("here.example:3000"))]);
+            origin.map(|origin| headers.insert(header::ORIGIN, HeaderValue::from_str(origin).expect("ASCII")));
+            cors.admits(&headers)
+        };
+        let good = [None, Some("https://app.example"), Some("http://localhost:3000"), Some("http://here.example:3000")];
+        assert_eq!(good.map(admits), [true; 4]);
+        let bad = ["https://evil.example", "null", "http://here.example", "http://here.example:3000.evil.example"];
+        assert_eq!(bad.map(|origin| admits(Some(origin))), [false; 4]);
     }
 }

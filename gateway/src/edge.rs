@@ -8,6 +8,7 @@ use crate::consistency;
 use crate::cors::Cors;
 use crate::limits::{Class, Limits, Verdict, class};
 use crate::problem::{Place, Problem};
+use crate::realtime::PAYLOAD;
 use crate::shed::Places;
 use crate::{compress, record};
 use axum::Router;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tower::Service;
 use tracing::Instrument;
+use uuid::Uuid;
 
 /// A handler must have answered after this long; the longest wait a client may ask for is shorter.
 const SLOWEST: Duration = Duration::from_secs(45);
@@ -62,8 +64,8 @@ pub(crate) struct Edge {
     pub commands: Places,
     pub requests: Places,
     pub draining: AtomicBool,
+    pub cors: Cors,
     limits: Limits,
-    cors: Cors,
 }
 
 impl Edge {
@@ -133,13 +135,15 @@ impl Edge {
             Class::Auth => AUTH_BODY,
             // the rules know how long a file may be
             Class::Media => usize::MAX,
+            Class::Socket => PAYLOAD,
             _ => BODY,
         };
         if let Some(status) = excess(&parts, limit) {
             return Problem::of_status(status, None).into_response();
         }
         let _place = match class {
-            Class::Free => None, // a probe must see that there is too much to do, not be a part of it
+            Class::Free => None,   // a probe must see that there is too much to do, not be a part of it
+            Class::Socket => None, // it mostly waits, and has places of its own
             _ => match self.requests.take() {
                 Ok(place) => Some(place),
                 Err(problem) => return problem.into_response(),
@@ -148,6 +152,15 @@ impl Edge {
         parts.extensions.insert(asked.clone());
         let request = Request::from_parts(parts, Body::new(Limited::new(body, limit)));
         run(router, request, if class == Class::Media { UPLOAD } else { SLOWEST }).await
+    }
+
+    /// Counts what somebody asks without a request of its own, over a socket.
+    ///
+    /// # Errors
+    /// 429 when that was too much.
+    pub(crate) fn count(&self, address: IpAddr, person: Option<Uuid>) -> Result<(), Problem> {
+        let limited = self.config.rate_limits.then(|| self.limits.take(Class::Wide, address, person)).flatten();
+        limited.and_then(|verdict| self.limits.refusal(&verdict)).map_or(Ok(()), Err)
     }
 
     /// Tells how much is under way.
@@ -212,7 +225,8 @@ impl Edge {
         if let Some(verdict) = verdict {
             self.limits.tell(verdict, headers);
         }
-        if self.draining.load(Ordering::Relaxed) {
+        // a connection that becomes a socket has said what becomes of it
+        if self.draining.load(Ordering::Relaxed) && !headers.contains_key(header::UPGRADE) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         secure(headers, self.config.public_url.starts_with("https://"));

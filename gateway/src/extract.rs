@@ -30,7 +30,11 @@ pub struct Admin(pub Actor);
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
 
-fn identify(identity: &Identity) -> Result<Option<Actor>, Problem> {
+/// Who it is, if anybody.
+///
+/// # Errors
+/// 401 with what is wrong with the token; 503 when that cannot be known.
+pub(crate) fn identify(identity: &Identity) -> Result<Option<Actor>, Problem> {
     let refused = |code, detail| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
     match identity {
         Identity::Nobody => Ok(None),

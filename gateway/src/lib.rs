@@ -28,6 +28,7 @@ mod problem;
 mod processing;
 mod profile;
 mod public;
+mod realtime;
 mod record;
 mod revocation;
 mod serve;
@@ -45,6 +46,7 @@ pub use ops::{ops_router, serve_ops};
 
 use crate::app::App;
 use crate::edge::{Edge, Keys, Labelled};
+use crate::realtime::Live;
 use anyhow::Context;
 use axum::Router;
 use axum::routing::{get, post};
@@ -81,13 +83,18 @@ pub async fn serve(
     let edge = Arc::new(Edge::new(config, keys, Arc::new(move || Box::pin(source()))));
     let reads = reads.woken_by(&bus).await?;
     let app = App::new(edge.clone(), bus, reads, blobs);
+    let (live, sockets) = Live::new(app.clone());
     let background = stop.child_token();
     tokio::spawn(health::watch(app.clone(), background.clone()));
-    tokio::spawn(videos::listen(app.clone(), background.clone()));
+    tokio::spawn(realtime::listen(live.clone(), background.clone()));
+    tokio::spawn(realtime::watch(live.clone(), background.clone()));
     let (following, revoked, until) = (edge.clone(), app.bus().clone(), background.clone());
     tokio::spawn(async move { revocation::follow(&following.auth.revocations, &revoked, &until).await });
-    let router = routes(metrics).route_layer(Labelled).with_state(app);
-    serve::connections(listener, edge, router, stop).await;
+    let router = routes(metrics).merge(sockets).route_layer(Labelled).with_state(app);
+    let closing = CancellationToken::new();
+    let closed = tokio::spawn(live.end(closing.clone()));
+    serve::connections(listener, edge, router, stop, closing).await;
+    closed.await?;
     background.cancel();
     Ok(())
 }

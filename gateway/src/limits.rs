@@ -30,6 +30,8 @@ pub(crate) enum Class {
     Refresh,
     /// Bytes of files, in both directions: a viewer asks often and an upload comes in many pieces. Not limited here.
     Media,
+    /// Sockets, and the requests that stand in for one. Opening one counts as a request; what comes after does not.
+    Socket,
     /// Asking how a command went, as clients do in a loop; public pages.
     Wide,
     /// Everything else.
@@ -45,6 +47,7 @@ pub(crate) fn class(method: &Method, path: &str) -> Class {
         "/api/auth/refresh" | "/api/auth/refresh-token" | "/api/auth/logout" | "/api/logout" => Class::Refresh,
         "/api/login" | "/api/register" | "/api/change-password" | "/api/signup" if writes => Class::Auth,
         "/verify-email" | "/reset-password" if writes => Class::Auth,
+        "/ws" | "/ws/" | "/socket.io" | "/socket.io/" => Class::Socket,
         _ if writes && path.starts_with("/api/auth/") => Class::Auth,
         _ if path.starts_with("/api/storage/") => Class::Media,
         _ if path.starts_with("/watch/") || path.ends_with("/status") => Class::Wide,
@@ -98,7 +101,7 @@ impl Limits {
     /// Takes one from the bucket of whoever asks; `None` when the class is not limited.
     pub(crate) fn take(&self, class: Class, address: IpAddr, person: Option<Uuid>) -> Option<Verdict> {
         let (policy, caller) = match (class, person) {
-            (Class::Free | Class::Media, _) => return None,
+            (Class::Free | Class::Media | Class::Socket, _) => return None,
             (Class::Auth, _) => (1, network(address)),
             (_, Some(person)) => (4, person.as_u128()),
             (Class::Refresh, None) => (2, network(address)),
@@ -154,7 +157,7 @@ impl Limits {
 }
 
 /// One household: an IPv4 address or an IPv6 /64.
-fn network(address: IpAddr) -> u128 {
+pub(crate) fn network(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(address) => u128::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits() >> 64 << 64,
@@ -201,6 +204,8 @@ mod tests {
             (Method::PUT, "/api/profile", Class::Api),
             (Method::GET, "/readyz", Class::Free),
             (Method::GET, "/.well-known/jwks.json", Class::Free),
+            (Method::POST, "/ws/", Class::Socket),
+            (Method::GET, "/socket.io/", Class::Socket),
             (Method::GET, "/u/ada", Class::Wide),
             (Method::GET, "/wp-login.php", Class::Wide),
         ] {

@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -28,6 +29,8 @@ pub(crate) struct Revocations {
     known: RwLock<Known>,
     /// When the log was last known to hold no more than was read, in ms since 1970; 0 = never.
     current: AtomicI64,
+    /// Told when there is more that counts no more.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -88,6 +91,13 @@ impl Revocations {
         *entry = at.max(*entry);
         known.order.push_back((at, id));
         known.forget(Utc::now().timestamp_millis() - REMEMBER.num_milliseconds());
+        drop(known);
+        self.changed.send_replace(());
+    }
+
+    /// Hears whenever there is more that counts no more.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// How long ago everything in the log was known, in ms; `None` before it ever was.

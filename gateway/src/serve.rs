@@ -8,15 +8,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// The head of a request must have arrived after this long; this is also how long a connection may be idle.
 const HEAD: Duration = Duration::from_secs(30);
@@ -29,15 +30,20 @@ const LAME: Duration = Duration::from_millis(500);
 /// So long the last connections have for their request to arrive.
 const LAST: Duration = Duration::from_millis(100);
 
-/// Serves until stopped; then answers everything that was begun.
-pub(crate) async fn connections(listener: TcpListener, edge: Arc<Edge>, router: Router, stop: CancellationToken) {
-    let graceful = GracefulShutdown::new();
+/// Serves until stopped; then says `closing`, and answers everything that was begun.
+pub(crate) async fn connections(
+    listener: TcpListener,
+    edge: Arc<Edge>,
+    router: Router,
+    stop: CancellationToken,
+    closing: CancellationToken,
+) {
+    let open = TaskTracker::new();
     let room = Arc::new(Semaphore::new(edge.config.connections));
     let begin = |stream: TcpStream, place: Option<OwnedSemaphorePermit>| {
-        let connection = graceful.watch(serve(stream, edge.clone(), router.clone()));
-        tokio::spawn(async move {
-            // how a connection ends is the client's business
-            let _ = connection.await;
+        let serving = serve(stream, edge.clone(), router.clone(), closing.clone());
+        open.spawn(async move {
+            serving.await;
             drop(place);
         });
     };
@@ -56,7 +62,9 @@ pub(crate) async fn connections(listener: TcpListener, edge: Arc<Edge>, router: 
     drop(listener);
     // a connection that has not said anything yet is closed at once below: let the last ones speak first
     tokio::time::sleep(LAST).await;
-    if tokio::time::timeout(edge.config.drain, graceful.shutdown()).await.is_err() {
+    closing.cancel();
+    open.close();
+    if tokio::time::timeout(edge.config.drain, open.wait()).await.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
     }
 }
@@ -83,7 +91,8 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Op
     }
 }
 
-fn serve(stream: TcpStream, edge: Arc<Edge>, router: Router) -> impl GracefulConnection<Error = hyper::Error> {
+/// Serves one connection until it ends, or becomes a socket, which the realtime edge has from then on.
+async fn serve(stream: TcpStream, edge: Arc<Edge>, router: Router, closing: CancellationToken) {
     let peer = stream.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip().to_canonical());
     // answers are small and complete; waiting for more to fill a packet only delays them
     if let Err(error) = stream.set_nodelay(true) {
@@ -94,12 +103,19 @@ fn serve(stream: TcpStream, edge: Arc<Edge>, router: Router) -> impl GracefulCon
         let (edge, router) = (edge.clone(), router.clone());
         async move { Ok::<_, Infallible>(edge.handle(&router, peer, request).await) }
     };
-    http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_headers(FIELDS)
         .max_buf_size(HEAD_SIZE)
         .serve_connection(TokioIo::new(stream), service_fn(handle))
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    // how a connection ends is the client's business
+    if closing.run_until_cancelled(connection.as_mut()).await.is_none() {
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod live;
 mod show;
 mod watch;
 
-pub(crate) use live::{Watched, listen};
+pub(crate) use live::{Progress, Watched};
 pub(crate) use show::{missing, status, status_doc_of, visible};
 
 use crate::table::{Route, delete, get, post, put};

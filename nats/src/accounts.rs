@@ -251,6 +251,7 @@ fn context(base: Permissions, context: &Context) -> Permissions {
             may.say(["vault.erased"]).hear(["vault.>"]).look_up(OUTCOMES)
         }
         "processing" => may.keys().say(["task.*"]),
+        "video" => may.keys().say(["rt.video.*"]),
         "notification" => may.keys().say(["vault.mint_token", "vault.unsubscribe_token", "rt.user.*"]),
         _ => may.keys(),
     }

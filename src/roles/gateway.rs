@@ -78,6 +78,7 @@ pub fn public_url(edge: &Edge) -> String {
 /// # Errors
 /// Somebody else does, or the address is none: with what to do.
 pub async fn listen(address: &str) -> Result<TcpListener> {
+    supervise::allow_many_files();
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == ErrorKind::AddrInUse => {

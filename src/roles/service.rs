@@ -11,6 +11,7 @@ use std::sync::Arc;
 use storage::{Bytes, Sweep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use video::Say;
 
 use crate::cli::{self, Context, Files, Mail};
 use crate::connect::Place;
@@ -79,7 +80,7 @@ pub async fn service(
         Context::Identity => identity::service(),
         Context::Profile => profile::service(),
         Context::Storage => storage::service(sweep(blobs.clone())),
-        Context::Video => video::service(),
+        Context::Video => video::service(say(bus.clone())),
         Context::Processing => processing::service(queue(bus.clone())),
         Context::Notification => {
             let from = mail.mail_from.as_deref().filter(|from| !from.is_empty());
@@ -138,7 +139,13 @@ fn queue(bus: Bus) -> Queue {
 
 /// Gateways hand on what is said here to the sockets of a person.
 fn tell(bus: Bus) -> Tell {
-    Arc::new(move |person, said| bus.say(&format!("rt.user.{person}"), said.to_string().into_bytes()))
+    let say = say(bus);
+    Arc::new(move |person, said| say(&format!("rt.user.{person}"), said))
+}
+
+/// To whoever listens, by way of the gateways.
+fn say(bus: Bus) -> Say {
+    Arc::new(move |subject, said| bus.say(subject, said.to_string().into_bytes()))
 }
 
 /// The address is on the user's page, sealed.

@@ -3,6 +3,7 @@
 use crate::support::person::{PASSWORD, registration, unused_name};
 use crate::support::process::signal;
 use crate::support::roles::Roles;
+use crate::support::sockets::Sockets;
 use crate::support::{Person, Request, eventually};
 use futures::future::join_all;
 use reqwest::Method;
@@ -22,6 +23,7 @@ async fn two_gateways_are_one() {
     .await;
     one_key_at_both(&roles, &person).await;
     what_ends_at_one_ends_at_both(&roles, &person).await;
+    what_is_said_is_heard_at_both(&mut roles, &person).await;
     never_silently_stale(&mut roles, &person).await;
     roles.check().await;
 }
@@ -68,6 +70,20 @@ async fn what_ends_at_one_ends_at_both(roles: &Roles, person: &Person) {
     })
     .await;
     assert!(start.elapsed() < Duration::from_secs(1), "it took {:?}", start.elapsed());
+}
+
+/// Each gateway tells its own sockets; no gateway knows of the other.
+async fn what_is_said_is_heard_at_both(roles: &mut Roles, person: &Person) {
+    let sockets = Sockets::start();
+    let here = sockets.of(&roles.gateways[0], person).await;
+    let there = sockets.of(&roles.gateways[1], person).await;
+    let said = json!({ "event": "notification", "data": { "text": "to all of you" } }).to_string();
+    let mut service = roles.system().stranger("notification");
+    service.publish(&format!("rt.user.{}", person.id), said.as_bytes()).expect("it may be said");
+    service.flush().expect("it is said");
+    for socket in [&here, &there] {
+        assert_eq!(socket.event("notification").await["text"], "to all of you");
+    }
 }
 
 /// While no projector works, whoever asks for their own change is told to wait; whoever does not ask is answered.

@@ -13,6 +13,7 @@ mod notifications;
 mod openapi;
 mod poison;
 mod profile;
+mod realtime;
 mod rebuild;
 mod rights;
 mod running;

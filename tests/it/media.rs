@@ -14,7 +14,7 @@ const WORK: Duration = Duration::from_secs(120);
 const PIECE: &str = "application/offset+octet-stream";
 
 /// A film of a few seconds.
-fn clip(folder: &Path, size: &str, seconds: u32) -> PathBuf {
+pub fn clip(folder: &Path, size: &str, seconds: u32) -> PathBuf {
     let file = folder.join(format!("{size}-{seconds}.mp4"));
     let picture = format!("testsrc2=size={size}:rate=30");
     let made = Command::new("ffmpeg")
@@ -51,14 +51,14 @@ impl Platform {
     }
 
     /// Uploads a file in one piece.
-    async fn uploaded(&self, person: &Person, bytes: &[u8], title: &str) {
+    pub async fn uploaded(&self, person: &Person, bytes: &[u8], title: &str) {
         let said = [("filename", "clip.mp4"), ("purpose", "video"), ("title", title)];
         let place = self.begin_upload(person, bytes.len(), &said).await;
         self.piece(person, &place, 0, bytes).await.expect(204);
     }
 
     /// The one video of a person, as soon as it is in one of these states.
-    async fn video_in(&self, person: &Person, states: &[&str]) -> Value {
+    pub async fn video_in(&self, person: &Person, states: &[&str]) -> Value {
         patiently(&format!("the video is {states:?}"), WORK, async || {
             let answer = self.get(&format!("/api/videos/user/{}", person.id)).by(person).send().await.expect(200);
             let video = answer.body["items"].get(0)?.clone();

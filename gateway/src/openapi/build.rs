@@ -26,7 +26,10 @@ or answer `503` with `Retry-After`; it is never silently stale. `ETag` is the ve
 command fail with `412` when somebody else was faster.\n\n\
 With an `Idempotency-Key` a command can be sent again without being done again; the same key with another request is `422`.\n\n\
 Every answer that is not a success is `application/problem+json` (RFC 9457); `code` is a stable word and `type` leads to a page about it.\n\n\
-Every path under `/api/` is found under `/api/v1/` too.";
+Every path under `/api/` is found under `/api/v1/` too.\n\n\
+What happens is told over Socket.IO, which this document has no words for: connect to the path `/ws` (or `/socket.io`) with \
+`auth: { token }`; hear `notification`, `videoProcessingProgress`, `videoProcessingComplete` and `videoProcessingError`; send \
+`joinVideo { videoId }` to hear of a video that is not your own, and `authenticate { token }` before the token ends.";
 
 /// The whole document.
 pub(crate) fn document(routes: &[Route], version: &str) -> Value {

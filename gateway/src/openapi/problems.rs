@@ -385,5 +385,14 @@ pub(crate) const PROBLEMS: &[Page] = &[
     page("job_over", 409, "The work is done.", "There is nothing to do."),
     page("job_cancelled", 409, "The work was ended.", "Start it again."),
     page("superseded", 409, "Somebody else works on this, or it is done.", "There is nothing to do."),
+    page("room_invalid", 422, "Rooms are not called so.", "A room is called user:<id> or video:<id>."),
+    page(
+        "room_forbidden",
+        403,
+        "The room is somebody else's.",
+        "Stay in your own, which every socket is in by itself.",
+    ),
+    page("too_many_rooms", 409, "The socket is in as many rooms as it may be.", "Leave one, or open another socket."),
+    page("event_unknown", 404, "There is no such event to send over a socket.", FIX),
     page("nothing_to_retry", 409, "The work is under way or done.", "There is nothing to do again."),
 ];

@@ -34,7 +34,7 @@ async fn start(drain: Duration) -> Running {
     let source = Arc::new(|| futures::future::ready(Err(anyhow::anyhow!("no vault"))).boxed());
     let edge = Arc::new(Edge::new(Config { drain, ..Config::default() }, keys, source));
     let stop = CancellationToken::new();
-    let served = tokio::spawn(connections(listener, edge, router, stop.clone()));
+    let served = tokio::spawn(connections(listener, edge, router, stop.clone(), CancellationToken::new()));
     Running { address, stop, served, begun, end }
 }
 

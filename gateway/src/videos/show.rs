@@ -1,7 +1,7 @@
 //! Showing a video: to everybody once it is published, before that to its owner and admins only. A signed address opens it
 //! to whoever has the address.
 
-use super::live::Watched;
+use super::live::{Watched, percent};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
@@ -67,7 +67,7 @@ pub(crate) fn progress_of(watched: &Watched, row: &Row) -> u8 {
         "processing" | "playable" => {
             let heard = watched.progress(row.video_id, row.source_version);
             let least = if row.status == "playable" { 0.25 } else { 0.0 };
-            (heard.max(least) * 100.0).min(99.0) as u8
+            percent(heard.max(least))
         }
         _ => 0,
     }

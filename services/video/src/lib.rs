@@ -1,19 +1,23 @@
 //! Video: from a draft to something that people watch. What is made of a source comes from jobs, by way of reactions.
 
+mod announcing;
 mod reactions;
 mod rejection;
 #[cfg(test)]
 mod tests;
 mod video;
 
+pub use announcing::Say;
+
 use kernel::Service;
 use video::Video;
 
-/// What video contributes.
-pub fn service() -> Service {
+/// What video contributes; `say` reaches whoever listens at the moment.
+pub fn service(say: Say) -> Service {
     Service::new("video")
         .decides::<Video>("video")
         .reacts("attach_source_when_uploaded", reactions::attach_source_when_uploaded)
         .reacts("note_what_a_job_made", reactions::note_what_a_job_made)
         .reacts("publish_when_scheduled", reactions::publish_when_scheduled)
+        .works("announce_when_processed", announcing::worker(say))
 }

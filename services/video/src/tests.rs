@@ -8,8 +8,10 @@ use events::video::{About, Command, Event, Progress, Visibility, of_file};
 use events::{AuthType, Message, Personal, Source, Spec};
 use kernel::testing::{SUBJECT, given};
 use kernel::{Caller, ask};
+use serde_json::json;
 use uuid::Uuid;
 
+use crate::announcing::announcement;
 use crate::reactions::{attach_source_when_uploaded, note_what_a_job_made, publish_when_scheduled};
 use crate::video::{Rejection, Video};
 
@@ -246,4 +248,21 @@ fn a_publication_has_a_timer() {
     let at = DateTime::from_timestamp(1_800_000_100, 0).expect("a time in range");
     let asked = publish_when_scheduled(&message(SUBJECT, Event::PublicationScheduled { at }));
     assert_eq!(asked, [ask(SUBJECT, Command::PublishAsScheduled { at }).at(at)]);
+}
+
+#[test]
+fn who_waits_for_a_video_hears_how_it_ended() {
+    let (version, code, text) = (2, "c".to_owned(), "m".to_owned());
+    let also = json!([format!("user:{OWNER}")]);
+    let subject = format!("rt.video.{SUBJECT}");
+    let said = |event: Event| announcement(&message(SUBJECT, event));
+    let ready = Event::Ready { owner: OWNER, version, title: title(), duration_ms: 9 };
+    let data = json!({ "videoId": SUBJECT, "version": 2, "durationMs": 9 });
+    let expected = json!({ "id": Uuid::from_u128(70), "event": "videoProcessingComplete", "data": data, "also": also });
+    assert_eq!(said(ready), Some((subject.clone(), expected)));
+    let failed = Event::ProcessingFailed { owner: OWNER, version, title: title(), code, message: text };
+    let data = json!({ "videoId": SUBJECT, "version": 2, "code": "c", "message": "m" });
+    let expected = json!({ "id": Uuid::from_u128(70), "event": "videoProcessingError", "data": data, "also": also });
+    assert_eq!(said(failed), Some((subject, expected)));
+    assert_eq!(said(Event::Published { owner: OWNER }), None);
 }

@@ -11,6 +11,7 @@ pub mod person;
 pub mod platform;
 pub mod process;
 pub mod roles;
+pub mod sockets;
 pub mod stranger;
 pub mod system;
 pub mod wait;

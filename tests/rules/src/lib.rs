@@ -11,6 +11,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("async-nats", &["nats"]),
     ("axum", &["gateway", "bench"]),
     ("cloudevents-sdk", &["gateway"]),
+    ("socketioxide", &["gateway"]),
     ("sqlx", &["vault", "projections", "reprise", "bench"]),
     ("object_store", &["blobs"]),
     ("lettre", &["notification"]),
