@@ -289,6 +289,14 @@ fn demo_shows_the_saga(platform: &Platform) {
         "profile.profile.created.v1",
         "user_page",
         "profile_page",
+        "storage.shelf.upload_completed.v1",
+        "by video.attach_source_when_uploaded",
+        "by processing.start_job_when_source_attached",
+        "video.video.ready.v1",
+        "by notification.tell_owner_when_video_done",
+        "by notification.deliver",
+        "video_page",
+        "/watch/",
     ] {
         assert!(text.contains(word), "{word} in:\n{text}");
     }

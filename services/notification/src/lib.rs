@@ -69,14 +69,19 @@ pub fn service(mint: Mint, ways: Ways, tell: Tell) -> Service {
         let post = post.clone();
         Box::pin(async move { post.deliver(&event).await })
     });
+    rules()
+        .works("mail_the_person", mails)
+        .works("deliver", delivering::worker(ways))
+        .works("tell_who_is_here", telling::worker(tell))
+}
+
+/// What of it needs nobody outside.
+pub fn rules() -> Service {
     Service::new("notification")
         .decides::<inbox::Inbox>("inbox")
         .reacts("tell_owner_when_video_done", reactions::tell_owner_when_video_done)
         .reacts("release_when_due", reactions::release_when_due)
         .reacts("erase_inbox_when_user_erased", reactions::erase_inbox_when_user_erased)
-        .works("mail_the_person", mails)
-        .works("deliver", delivering::worker(ways))
-        .works("tell_who_is_here", telling::worker(tell))
 }
 
 /// Where mails are ended: a page of `site`, with a token from the vault that says whose mails of which category.

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// An event of the saga.
@@ -55,10 +56,7 @@ impl Saga {
 
     /// The reaction that asked `command`, and the position of the event it answered.
     pub fn cause(&self, command: Uuid) -> Option<(String, u64)> {
-        let services = [identity::service(), profile::service()];
-        let reactions =
-            services.iter().flat_map(|one| one.reactions.iter().map(move |(name, _)| format!("{}.{name}", one.name)));
-        let reactions: Vec<String> = reactions.collect();
+        let reactions = reactions();
         self.facts.iter().find_map(|fact| {
             let asked =
                 |name: &&String| (0..4).any(|n| Uuid::new_v5(&fact.id, format!("{name}.{n}").as_bytes()) == command);
@@ -106,6 +104,21 @@ impl Saga {
             self.command(*other, &first, &rest, text);
         }
     }
+}
+
+/// Whatever asks because of an event, by the name that is part of what it asks.
+fn reactions() -> Vec<String> {
+    let services = [
+        identity::service(),
+        profile::service(),
+        storage::service(Arc::new(|_| Box::pin(async { Ok(()) }))),
+        video::service(Arc::new(|_, _| {})),
+        processing::service(Arc::new(|_, _| Box::pin(async { Ok(()) }))),
+        notification::rules(),
+    ];
+    let reactions =
+        services.iter().flat_map(|one| one.reactions.iter().map(move |(name, _)| format!("{}.{name}", one.name)));
+    reactions.chain(["notification.deliver".to_owned()]).collect()
 }
 
 fn branches(before: &str, last: bool) -> (String, String) {
