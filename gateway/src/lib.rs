@@ -27,6 +27,7 @@ mod problem;
 mod processing;
 mod profile;
 mod public;
+mod push;
 mod record;
 mod revocation;
 mod serve;

@@ -41,6 +41,8 @@ pub(crate) fn class(method: &Method, path: &str) -> Class {
     let writes = method == Method::POST || method == Method::PUT || method == Method::PATCH;
     match path {
         "/livez" | "/readyz" | "/startupz" | "/health" | "/api/health" | "/metrics" | "/openapi.json" => Class::Free,
+        // a public key: as those under /.well-known/
+        "/api/notifications/push/key" => Class::Free,
         "/" | "/docs" | "/robots.txt" | "/favicon.ico" => Class::Free,
         "/api/auth/refresh" | "/api/auth/refresh-token" | "/api/auth/logout" | "/api/logout" => Class::Refresh,
         "/api/login" | "/api/register" | "/api/change-password" | "/api/signup" if writes => Class::Auth,
@@ -201,6 +203,7 @@ mod tests {
             (Method::PUT, "/api/profile", Class::Api),
             (Method::GET, "/readyz", Class::Free),
             (Method::GET, "/.well-known/jwks.json", Class::Free),
+            (Method::GET, "/api/notifications/push/key", Class::Free),
             (Method::GET, "/u/ada", Class::Wide),
             (Method::GET, "/wp-login.php", Class::Wide),
         ] {

@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::openapi::Doc;
-use crate::{identity, openapi, processing, profile, public, storage, users, videos};
+use crate::{identity, openapi, processing, profile, public, push, storage, users, videos};
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
@@ -30,6 +30,7 @@ pub(crate) fn routes() -> Vec<Route> {
         videos::routes(),
         processing::routes(),
         public::routes(),
+        push::routes(),
         openapi::edge_routes(),
     ];
     parts.into_iter().flatten().collect()

@@ -202,7 +202,7 @@ fn permissions(role: &str) -> Option<Permissions> {
 }
 
 /// The verbs of the vault that serve people at the edge.
-const GATEWAY_ASKS: [&str; 14] = [
+const GATEWAY_ASKS: [&str; 15] = [
     "register",
     "start_session",
     "login",
@@ -216,6 +216,7 @@ const GATEWAY_ASKS: [&str; 14] = [
     "verify_email",
     "jwks",
     "edge_keys",
+    "push_public_key",
     "bootstrap",
 ];
 
@@ -250,7 +251,7 @@ fn context(base: Permissions, context: &Context) -> Permissions {
             may.say(["vault.erased"]).hear(["vault.>"]).look_up(OUTCOMES)
         }
         "processing" => may.keys().say(["task.*"]),
-        "notification" => may.keys().say(["vault.mint_token"]),
+        "notification" => may.keys().say(["vault.mint_token", "vault.push_key"]),
         _ => may.keys(),
     }
 }

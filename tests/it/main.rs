@@ -12,6 +12,7 @@ mod media;
 mod openapi;
 mod poison;
 mod profile;
+mod push;
 mod rebuild;
 mod rights;
 mod running;
