@@ -1,11 +1,23 @@
 //! Notification: when something happens that a person should hear of, they get a mail. It decides nothing, asks for
 //! nothing, and sends the mail of one event under one Message-ID however often the event comes.
 
+mod http;
 mod letter;
 mod mailer;
+mod push;
+mod push_services;
+mod sms;
+mod subscription;
+mod unsent;
+mod vapid;
 
 pub use letter::Letter;
 pub use mailer::{Mailer, Undelivered};
+pub use push::{Push, PushKey, Urgency, push_key};
+pub use push_services::PushServices;
+pub use sms::{Sms, is_phone};
+pub use subscription::{Subscription, Unacceptable, acceptable};
+pub use unsent::Unsent;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use events::identity::{session, user};
