@@ -314,14 +314,14 @@ async fn start_roles(
         Service::Notification,
     ];
     for context in all {
-        let (at, until, mail, blobs) = (place.clone(), stop.clone(), args.mail.clone(), blobs.clone());
+        let (at, until, ways, blobs) = (place.clone(), stop.clone(), args.channels.clone(), blobs.clone());
         let (mails, site) = (folder.path("mail"), gateway::public_url(&args.edge));
         roles.spawn(keep(context.name(), stop.clone(), move || {
-            let (at, until, mail, mails, site) = (at.clone(), until.clone(), mail.clone(), mails.clone(), site.clone());
+            let (at, until, ways, mails, site) = (at.clone(), until.clone(), ways.clone(), mails.clone(), site.clone());
             let blobs = blobs.clone();
             async move {
                 let bus = at.bus(context.name()).await?;
-                let service = service::service(context, &at, &bus, &blobs, &mail, &mails, &site).await?;
+                let service = service::service(context, &at, &bus, &blobs, &ways, &mails, &site).await?;
                 service::work(bus, service, until).await
             }
         }));
@@ -395,7 +395,7 @@ async fn unused_secret(folder: &Folder, place: &Place) -> Option<String> {
 }
 
 fn mails(args: &cli::Up, folder: &Path) -> String {
-    match args.mail.server() {
+    match args.channels.mail.server() {
         Some(url) => format!("sent over {}", shown(url)),
         None => format!("written to {}/*.eml (REPRISE_SMTP_URL sends them)", folder.display()),
     }
