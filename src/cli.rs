@@ -159,6 +159,32 @@ pub struct Mail {
     pub mail_from: Option<String>,
 }
 
+/// How people are reached.
+#[derive(Args, Clone, Debug)]
+pub struct Channels {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub mail: Mail,
+    /// Account at Twilio, AC…; without one there are no text messages
+    #[arg(long, env = "REPRISE_TWILIO_SID", value_name = "SID")]
+    pub twilio_sid: Option<String>,
+    /// The account's token
+    #[arg(long, env = "REPRISE_TWILIO_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub twilio_token: Option<String>,
+    /// Sender of text messages: a number like +15017122661, a messaging service MG…, or a name
+    #[arg(long, env = "REPRISE_TWILIO_FROM", value_name = "SENDER")]
+    pub twilio_from: Option<String>,
+    /// Where Twilio's API is
+    #[arg(long, env = "REPRISE_TWILIO_URL", default_value = "https://api.twilio.com", value_name = "URL")]
+    pub twilio_url: String,
+    /// Whom push services write to when something is wrong, mailto:… or a web address; without one the platform's address
+    #[arg(long, env = "REPRISE_PUSH_CONTACT", value_name = "URL")]
+    pub push_contact: Option<String>,
+    /// Push services that may be spoken to, like push.example,*.push.example; without it those of the browsers
+    #[arg(long, env = "REPRISE_PUSH_SERVICES", value_name = "HOSTS")]
+    pub push_services: Option<String>,
+}
+
 /// What the vault is told.
 #[derive(Args, Clone, Debug)]
 pub struct Secrets {
@@ -210,7 +236,7 @@ pub enum Context {
     Video,
     /// The work on videos
     Processing,
-    /// Mails
+    /// Mails, pushes and text messages
     Notification,
 }
 
@@ -225,7 +251,7 @@ pub struct Up {
     pub edge: Edge,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
-    pub mail: Mail,
+    pub channels: Channels,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub files: Files,
@@ -262,7 +288,7 @@ pub struct Service {
     pub own: Own,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
-    pub mail: Mail,
+    pub channels: Channels,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub files: Files,

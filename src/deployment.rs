@@ -13,10 +13,16 @@ use crate::roles::keys;
 /// Read by libraries or at the very beginning, not by a flag.
 const OTHERS: [&str; 3] = ["REPRISE_LOG", "RUST_LOG", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 /// What people may set in their own shell; everything else comes from `reprise keys`.
-const OPTIONAL: [&str; 6] = [
+const OPTIONAL: [&str; 12] = [
     "REPRISE_BLOBS",
     "REPRISE_SMTP_URL",
     "REPRISE_MAIL_FROM",
+    "REPRISE_TWILIO_URL",
+    "REPRISE_TWILIO_SID",
+    "REPRISE_TWILIO_TOKEN",
+    "REPRISE_TWILIO_FROM",
+    "REPRISE_PUSH_CONTACT",
+    "REPRISE_PUSH_SERVICES",
     "REPRISE_PUBLIC_URL",
     "REPRISE_CORS_ORIGINS",
     "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -43,6 +43,8 @@ pub(crate) fn class(method: &Method, path: &str) -> Class {
     let writes = method == Method::POST || method == Method::PUT || method == Method::PATCH;
     match path {
         "/livez" | "/readyz" | "/startupz" | "/health" | "/api/health" | "/metrics" | "/openapi.json" => Class::Free,
+        // a public key: as those under /.well-known/
+        "/api/notifications/push/key" => Class::Free,
         "/" | "/docs" | "/robots.txt" | "/favicon.ico" => Class::Free,
         "/api/auth/refresh" | "/api/auth/refresh-token" | "/api/auth/logout" | "/api/logout" => Class::Refresh,
         "/api/login" | "/api/register" | "/api/change-password" | "/api/signup" if writes => Class::Auth,
@@ -206,6 +208,7 @@ mod tests {
             (Method::GET, "/.well-known/jwks.json", Class::Free),
             (Method::POST, "/ws/", Class::Socket),
             (Method::GET, "/socket.io/", Class::Socket),
+            (Method::GET, "/api/notifications/push/key", Class::Free),
             (Method::GET, "/u/ada", Class::Wide),
             (Method::GET, "/wp-login.php", Class::Wide),
         ] {

@@ -3,6 +3,7 @@
 
 mod deliveries;
 mod inbox;
+mod key;
 mod preferences;
 mod send;
 pub(crate) mod shapes;
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> Vec<Route> {
             subscriptions::end,
             subscriptions::end_doc(),
         ),
+        get(&["/api/notifications/push/key"], key::show, key::doc()),
         get(&["/api/notifications/unsubscribe/{token}"], unsubscribe::look, unsubscribe::look_doc()),
         post(&["/api/notifications/unsubscribe/{token}"], unsubscribe::press, unsubscribe::press_doc()),
         post(&["/api/notifications/send"], send::any, send::any_doc()),

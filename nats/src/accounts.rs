@@ -202,7 +202,7 @@ fn permissions(role: &str) -> Option<Permissions> {
 }
 
 /// The verbs of the vault that serve people at the edge.
-const GATEWAY_ASKS: [&str; 15] = [
+const GATEWAY_ASKS: [&str; 16] = [
     "register",
     "start_session",
     "login",
@@ -216,6 +216,7 @@ const GATEWAY_ASKS: [&str; 15] = [
     "verify_email",
     "jwks",
     "edge_keys",
+    "push_public_key",
     "bootstrap",
     "read_unsubscribe",
 ];
@@ -252,7 +253,9 @@ fn context(base: Permissions, context: &Context) -> Permissions {
         }
         "processing" => may.keys().say(["task.*"]),
         "video" => may.keys().say(["rt.video.*"]),
-        "notification" => may.keys().say(["vault.mint_token", "vault.unsubscribe_token", "rt.user.*"]),
+        "notification" => {
+            may.keys().say(["vault.mint_token", "vault.unsubscribe_token", "vault.push_key", "rt.user.*"])
+        }
         _ => may.keys(),
     }
 }

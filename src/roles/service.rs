@@ -3,7 +3,7 @@
 use anyhow::Result;
 use blobs::{Blobs, Key};
 use nats::{Bus, Keyring};
-use notification::{Address, AddressOf, Mailer, Tell, Ways};
+use notification::{Address, AddressOf, Mailer, Push, PushServices, Sms, Tell, Ways};
 use processing::Queue;
 use projections::{GATEWAY, Reads, profile_page, user_page};
 use std::path::Path;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use video::Say;
 
-use crate::cli::{self, Context, Files, Mail};
+use crate::cli::{self, Channels, Context, Files, Mail};
 use crate::connect::Place;
 use crate::roles::own::Process;
 
@@ -28,7 +28,7 @@ pub async fn run(args: cli::Service) -> Result<()> {
     let data = &args.own.servers.data.data;
     let blobs = blobs(&args.files, data)?;
     let mails = data.join("mail");
-    let service = service(args.context, &process.place, &bus, &blobs, &args.mail, &mails, &args.public_url).await?;
+    let service = service(args.context, &process.place, &bus, &blobs, &args.channels, &mails, &args.public_url).await?;
     work(bus, service, process.stop).await
 }
 
@@ -59,20 +59,20 @@ impl Context {
 impl Mail {
     /// The mail server, when one is named: an empty variable names none.
     pub fn server(&self) -> Option<&str> {
-        self.smtp_url.as_deref().filter(|url| !url.is_empty())
+        given(&self.smtp_url)
     }
 }
 
 /// What a context contributes. Mails go to the folder `mails` when no server for them is named.
 ///
 /// # Errors
-/// A setting about mails cannot be.
+/// A setting about mails, pushes or text messages cannot be.
 pub async fn service(
     context: Context,
     place: &Place,
     bus: &Bus,
     blobs: &Blobs,
-    mail: &Mail,
+    ways: &Channels,
     mails: &Path,
     site: &str,
 ) -> Result<kernel::Service> {
@@ -83,21 +83,46 @@ pub async fn service(
         Context::Video => video::service(say(bus.clone())),
         Context::Processing => processing::service(queue(bus.clone())),
         Context::Notification => {
-            let from = mail.mail_from.as_deref().filter(|from| !from.is_empty());
-            let mailer = match mail.server() {
-                Some(url) => Mailer::smtp(url, from, site)?,
-                None => Mailer::folder(mails, from, site)?,
-            };
-            let reads = Reads::connect(&place.database(GATEWAY)?).await?;
             let vault = ::vault::Client::new(bus.clone());
+            let (mailer, push, sms) = channels(ways, &vault, mails, site)?;
+            let reads = Reads::connect(&place.database(GATEWAY)?).await?;
             let ways = Ways {
                 unsubscribe_at: notification::unsubscribe_by(vault.clone(), mailer.site()),
                 mailer: Arc::new(mailer),
+                push,
+                sms,
                 address_of: address_of(reads, bus.keyring().clone()),
             };
             notification::service(notification::from_vault(vault), ways, tell(bus.clone()))
         }
     })
+}
+
+/// The ways to people. Text messages are one only with an account for them.
+///
+/// # Errors
+/// A setting cannot be; it is named.
+fn channels(ways: &Channels, vault: &::vault::Client, mails: &Path, site: &str) -> Result<(Mailer, Push, Option<Sms>)> {
+    let from = given(&ways.mail.mail_from);
+    let mailer = match ways.mail.server() {
+        Some(url) => Mailer::smtp(url, from, site)?,
+        None => Mailer::folder(mails, from, site)?,
+    };
+    let services = given(&ways.push_services).map_or(Ok(PushServices::default()), PushServices::only)?;
+    let contact = given(&ways.push_contact).unwrap_or(site);
+    let push = Push::new(notification::push_key(vault.clone()), contact, services)?;
+    let account = [&ways.twilio_sid, &ways.twilio_token, &ways.twilio_from].map(|text| given(text).unwrap_or_default());
+    // half an account is a mistake, none is not
+    let sms = match account {
+        ["", "", ""] => None,
+        [sid, token, sender] => Some(Sms::twilio(&ways.twilio_url, sid, token, sender)?),
+    };
+    Ok((mailer, push, sms))
+}
+
+/// An empty variable says nothing.
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
 }
 
 /// Where bytes lie: in the bucket that is named, else in the platform's folder.

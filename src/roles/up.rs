@@ -243,7 +243,7 @@ async fn serve(
     let mut roles = start_roles(&args, folder, place, master, &behind).await?;
     let address = listener.local_addr()?;
     let blobs = service::blobs(&args.files, folder.path("").as_path())?;
-    let files = args.mail.server().is_none().then(|| held.folder.path("mail"));
+    let files = args.channels.mail.server().is_none().then(|| held.folder.path("mail"));
     let config = ::gateway::Config { mails: files, ..gateway::config(&args.edge) };
     let edge = gateway::serve(place, config, blobs, listener, observed.metrics.clone(), stop.clone());
     let announce = announce(&args, held, servers, place, address, began);
@@ -316,14 +316,14 @@ async fn start_roles(
         Service::Notification,
     ];
     for context in all {
-        let (at, until, mail, blobs) = (place.clone(), stop.clone(), args.mail.clone(), blobs.clone());
+        let (at, until, ways, blobs) = (place.clone(), stop.clone(), args.channels.clone(), blobs.clone());
         let (mails, site) = (folder.path("mail"), gateway::public_url(&args.edge));
         roles.spawn(keep(context.name(), stop.clone(), move || {
-            let (at, until, mail, mails, site) = (at.clone(), until.clone(), mail.clone(), mails.clone(), site.clone());
+            let (at, until, ways, mails, site) = (at.clone(), until.clone(), ways.clone(), mails.clone(), site.clone());
             let blobs = blobs.clone();
             async move {
                 let bus = at.bus(context.name()).await?;
-                let service = service::service(context, &at, &bus, &blobs, &mail, &mails, &site).await?;
+                let service = service::service(context, &at, &bus, &blobs, &ways, &mails, &site).await?;
                 service::work(bus, service, until).await
             }
         }));
@@ -397,7 +397,7 @@ async fn unused_secret(folder: &Folder, place: &Place) -> Option<String> {
 }
 
 fn mails(args: &cli::Up, site: &str, folder: &Path) -> String {
-    match args.mail.server() {
+    match args.channels.mail.server() {
         Some(url) => format!("sent over {}", shown(url)),
         None => format!("{site}/dev/mail, from {}/*.eml (REPRISE_SMTP_URL sends them)", folder.display()),
     }

@@ -13,6 +13,7 @@ mod notifications;
 mod openapi;
 mod poison;
 mod profile;
+mod push;
 mod realtime;
 mod rebuild;
 mod rights;

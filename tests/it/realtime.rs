@@ -203,7 +203,8 @@ async fn metrics(platform: &Platform, sockets: &Sockets, bob: &Person) {
     };
     assert!(value("socket_messages_total{event=\"notification\"}").await >= 3.0);
     // all the others were closed, and nothing is left of them
-    crate::support::eventually("one socket is open", async || (value("sockets_open ").await == 1.0).then_some(())).await;
+    crate::support::eventually("one socket is open", async || (value("sockets_open ").await == 1.0).then_some(()))
+        .await;
 }
 
 /// A platform that stops ends its sockets so that their clients look for another gateway.

@@ -345,6 +345,20 @@ pub struct EdgeKeys {
     pub consistency: Secret,
 }
 
+/// Answer to `vault.push_key`: what notification signs with, so that push services know who sends (VAPID).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PushKey {
+    /// The scalar of a P-256 key: 32 bytes in base64.
+    pub key: Secret,
+}
+
+/// Answer to `vault.push_public_key`: what browsers subscribe with. It changes only with the master key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PushPublicKey {
+    /// The uncompressed point in base64url without padding, as `applicationServerKey` takes it.
+    pub public_key: String,
+}
+
 /// `vault.bootstrap`: is this the one-time secret with which the first admin registers?
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bootstrap {

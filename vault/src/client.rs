@@ -182,6 +182,22 @@ impl Client {
         self.ask("edge_keys", &()).await
     }
 
+    /// See [`PushKey`].
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn push_key(&self) -> Result<PushKey, Unanswered> {
+        self.ask("push_key", &()).await
+    }
+
+    /// See [`PushPublicKey`].
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn push_public_key(&self) -> Result<PushPublicKey, Unanswered> {
+        self.ask("push_public_key", &()).await
+    }
+
     /// See [`Bootstrap`].
     ///
     /// # Errors

@@ -78,6 +78,8 @@ pub(crate) struct Keys {
     pub refresh: Key,
     /// Makes tokens for mails.
     pub mail: Key,
+    /// Makes the key pair that push services know.
+    pub push: Key,
     /// Names the one-time secret.
     pub bootstrap: Key,
     /// Recognises the master key that a database was made with.
@@ -94,6 +96,7 @@ impl Keys {
             login: master.derive("login"),
             refresh: master.derive("refresh"),
             mail: master.derive("mail"),
+            push: master.derive("push"),
             bootstrap: master.derive("bootstrap"),
             check: master.derive("check"),
         }

@@ -13,6 +13,7 @@ mod names;
 mod outbox;
 mod persons;
 mod policy;
+mod push;
 mod run;
 mod schema;
 mod secret;

@@ -14,7 +14,7 @@ use crate::api::Wire;
 use crate::vault::Vault;
 
 /// The verbs; each has its subject, because `vault.erased` is not one of them.
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 21] = [
     "register",
     "start_session",
     "login",
@@ -33,6 +33,8 @@ const VERBS: [&str; 19] = [
     "keys",
     "claim_key",
     "edge_keys",
+    "push_key",
+    "push_public_key",
     "bootstrap",
 ];
 
@@ -77,6 +79,8 @@ async fn answer(vault: &Vault, verb: &'static str, question: &[u8]) -> Vec<u8> {
         "jwks" => encode(&Wire::Answer(vault.signer.jwks())),
         "claim_key" => encode(&Wire::Answer(vault.claim_key())),
         "edge_keys" => encode(&Wire::Answer(vault.edge_keys())),
+        "push_key" => encode(&Wire::Answer(&vault.push.private)),
+        "push_public_key" => encode(&Wire::Answer(&vault.push.public)),
         "bootstrap" => reply(question, verb, async |q| Ok(vault.bootstrap(&q))).await,
         _ => failure("unknown_verb"),
     };

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::api::{Bootstrap, Bootstrapping, ClaimKey, EdgeKeys};
 use crate::crypto::{self, Key, Keys};
 use crate::hash::Hasher;
+use crate::push::PushPair;
 use crate::signing::Signer;
 use crate::throttle::Throttle;
 use crate::turns::Turns;
@@ -28,6 +29,7 @@ pub(crate) struct Vault {
     pub hasher: Hasher,
     pub throttle: Throttle,
     pub signer: Signer,
+    pub push: PushPair,
     pub turns: Turns,
     /// Seals what is said to the log; looks keys up here instead of asking.
     pub keyring: Keyring,
@@ -52,6 +54,7 @@ impl Vault {
             turns: Turns::default(),
             said: Notify::new(),
             followed: AtomicI64::new(0),
+            push: PushPair::of(&keys.push),
             pool,
             config,
             keys,

@@ -145,6 +145,9 @@ fn answers_of_platform() -> Value {
             "data": { "type": "object", "description": "What the command says" },
         })),
         "Document": open("An OpenAPI 3.1 document", &["openapi", "info", "paths"], json!({ "openapi": text("3.1") })),
+        "PushKey": open("What browsers subscribe with", &["public_key"], json!({
+            "public_key": text("An uncompressed P-256 point in base64url without padding: 87 characters"),
+        })),
         "Health": open("How the platform is", &["status"], json!({ "status": text("`ok` when all is well") })),
     })
 }

@@ -2,9 +2,10 @@
 //! and only the first report of it counts.
 
 use events::notification::Words;
-use events::notification::inbox::{self, Attempt, Category, Channel, Command, Delivery};
-use events::{Event, Message};
+use events::notification::inbox::{self, Attempt, Category, Channel, Command, Delivery, Target};
+use events::{Event, Message, Personal};
 use kernel::{Done, Fault, Worker, ask};
+use serde_json::json;
 use std::pin::Pin;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -13,7 +14,10 @@ use crate::greeting::greetable;
 use crate::letter::{self, Letter};
 use crate::mailer::Undelivered;
 use crate::wishes;
-use crate::{Address, AddressOf, Mailer};
+use crate::{Address, AddressOf, Mailer, Push, Sms, Subscription, Unsent, Urgency};
+
+/// A browser is shown so many characters of a text; there is room for about 4000 bytes in all.
+const BODY: usize = 500;
 
 /// Makes the address at which somebody ends mails of a category. A function: only the vault can make one.
 pub type UnsubscribeAt =
@@ -27,6 +31,10 @@ pub struct Ways {
     pub address_of: AddressOf,
     /// Where somebody ends mails.
     pub unsubscribe_at: UnsubscribeAt,
+    /// Messages to browsers.
+    pub push: Push,
+    /// Messages to telephones, when there is an account for them.
+    pub sms: Option<Sms>,
 }
 
 pub(crate) fn worker(ways: Ways) -> Worker {
@@ -43,7 +51,9 @@ impl Ways {
         let person = event.subject;
         let result = match delivery.channel {
             Channel::Email => self.mail(person, delivery, event).await?,
-            Channel::Push | Channel::Sms | Channel::InApp => never("this way out is not set up"),
+            Channel::Push => self.push(delivery).await,
+            Channel::Sms => self.sms(delivery).await,
+            Channel::InApp => never("an inbox is no way out"),
         };
         let result_word = match &result {
             Attempt::Sent { .. } => "sent",
@@ -74,6 +84,42 @@ impl Ways {
         })
     }
 
+    async fn push(&self, delivery: &Delivery) -> Attempt {
+        let (Some(Target::Browser(browser)), Some(words)) = (&delivery.to, words(delivery)) else {
+            return never("nothing of it is left");
+        };
+        let open = |text: &Personal<String>| text.open().cloned().unwrap_or_default();
+        let to = Subscription {
+            endpoint: open(&browser.endpoint),
+            p256dh: open(&browser.p256dh),
+            auth: open(&browser.auth),
+        };
+        let urgency = match delivery.category {
+            Category::Security => Urgency::High,
+            Category::Transactional | Category::Activity => Urgency::Normal,
+            Category::Marketing => Urgency::VeryLow,
+        };
+        let said = json!({
+            "id": delivery.items.first().map(|item| item.notice),
+            "kind": words.kind,
+            "title": words.title,
+            "body": words.text.chars().take(BODY).collect::<String>(),
+            "url": words.address(self.mailer.site()),
+        });
+        tried(self.push.send(delivery.delivery, &to, said.to_string().as_bytes(), urgency).await)
+    }
+
+    async fn sms(&self, delivery: &Delivery) -> Attempt {
+        let Some(sms) = &self.sms else { return never("no account for text messages is set up") };
+        let number = match &delivery.to {
+            Some(Target::Telephone(number)) => number.open(),
+            _ => None,
+        };
+        let (Some(number), Some(words)) = (number, words(delivery)) else { return never("nothing of it is left") };
+        let link = words.address(self.mailer.site()).map(|link| format!(" {link}")).unwrap_or_default();
+        tried(sms.send(delivery.delivery, number, &format!("{}: {}{link}", words.title, words.text)).await)
+    }
+
     async fn write(&self, person: Uuid, delivery: &Delivery) -> anyhow::Result<Option<Letter>> {
         let unsubscribe = match wishes::is_fixed(delivery.category, Channel::Email) {
             true => None,
@@ -86,6 +132,23 @@ impl Ways {
             (1, [item]) => Some(letter::notice(site, things.remove(0), item.what.html(), unsubscribe)),
             _ => Some(letter::digest(site, things, unsubscribe)),
         })
+    }
+}
+
+/// What a delivery says that has room for one thing.
+fn words(delivery: &Delivery) -> Option<Words> {
+    delivery.items.first().and_then(|item| Words::of(&item.what))
+}
+
+fn tried(sent: Result<Option<String>, Unsent>) -> Attempt {
+    match sent {
+        Ok(provider_id) => Attempt::Sent { provider_id },
+        Err(Unsent::Gone(error)) => Attempt::Gone { error },
+        Err(Unsent::Refused(error)) => Attempt::Never { error },
+        Err(Unsent::NotNow { why, after }) => {
+            let rest_s = after.map(|rest| u32::try_from(rest.as_secs()).unwrap_or(u32::MAX));
+            Attempt::NotNow { error: why, rest_s }
+        }
     }
 }
 

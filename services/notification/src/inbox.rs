@@ -292,6 +292,7 @@ impl Inbox {
     }
 
     fn subscribe(&self, browser: Subscription) -> Result<Vec<Event>, Refused> {
+        refusal::acceptable_browser(&browser)?;
         let known = self.browsers.get(&browser.subscription);
         (known.is_some() || self.browsers.len() < BROWSERS).then_some(()).ok_or(Refused::TooManyBrowsers)?;
         let new = known != Some(&browser);

@@ -4,21 +4,33 @@
 
 mod delivering;
 mod greeting;
+mod http;
 mod inbox;
 mod letter;
 mod mailer;
+mod push;
+mod push_services;
 mod reactions;
 mod refusal;
+mod sms;
+mod subscription;
 mod telling;
 #[cfg(test)]
 mod tests;
 mod times;
+mod unsent;
+mod vapid;
 mod wishes;
 
 pub use delivering::{UnsubscribeAt, Ways};
 pub use letter::Letter;
 pub use mailer::{Mailer, Undelivered};
+pub use push::{Push, PushKey, Urgency, push_key};
+pub use push_services::PushServices;
+pub use sms::{Sms, is_phone};
+pub use subscription::{Subscription, Unacceptable, acceptable};
 pub use telling::Tell;
+pub use unsent::Unsent;
 
 use crate::greeting::greetable;
 use chrono::{DateTime, TimeDelta, Utc};

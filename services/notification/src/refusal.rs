@@ -1,10 +1,12 @@
 //! What cannot be asked of an inbox, and why.
 
 use events::Personal;
-use events::notification::inbox::{Command, Notice, Preferences, What};
+use events::notification::inbox::{Command, Notice, Preferences, Subscription, What};
 use kernel::{Caller, Kind, Meta};
 
 use crate::inbox::BROWSERS;
+use crate::sms::is_phone;
+use crate::subscription::{Unacceptable, acceptable};
 use crate::times;
 
 /// What can be in the way.
@@ -34,8 +36,10 @@ pub enum Refused {
     BadZone,
     #[error("a locale is a BCP 47 tag like en or de-AT")]
     BadLocale,
-    #[error("a telephone number is + and 8 to 15 digits, as in E.164")]
+    #[error("a telephone number is + and 7 to 15 digits, as in E.164")]
     BadPhone,
+    #[error("no browser gives such a subscription: {0}")]
+    BadBrowser(#[from] Unacceptable),
 }
 
 impl kernel::Rejection for Refused {
@@ -54,6 +58,7 @@ impl kernel::Rejection for Refused {
             Self::BadZone => "zone_unknown",
             Self::BadLocale => "locale_invalid",
             Self::BadPhone => "phone_invalid",
+            Self::BadBrowser(_) => "subscription_invalid",
         }
     }
 
@@ -109,6 +114,18 @@ pub(crate) fn acceptable_notice(notice: &Notice) -> Result<(), Refused> {
     link.as_ref().is_none_or(leads).then_some(()).ok_or(Refused::BadLink)
 }
 
+/// What browsers give.
+///
+/// # Errors
+/// The part of it that no browser gives.
+pub(crate) fn acceptable_browser(browser: &Subscription) -> Result<(), Refused> {
+    let Subscription { endpoint, p256dh, auth, .. } = browser;
+    let (Some(endpoint), Some(p256dh), Some(auth)) = (endpoint.open(), p256dh.open(), auth.open()) else {
+        return Err(Refused::BadBrowser(Unacceptable::Endpoint));
+    };
+    Ok(acceptable(endpoint, p256dh, auth)?)
+}
+
 /// How a person may want it.
 ///
 /// # Errors
@@ -120,10 +137,6 @@ pub(crate) fn acceptable_preferences(preferences: &Preferences) -> Result<(), Re
         tag.len() <= 35 && tag.split('-').all(part)
     };
     preferences.locale.as_ref().is_none_or(tag).then_some(()).ok_or(Refused::BadLocale)?;
-    let phone = |number: &String| {
-        let digits = number.strip_prefix('+').unwrap_or_default();
-        (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
-    };
     let known = preferences.phone.as_ref().and_then(Personal::open);
-    known.is_none_or(phone).then_some(()).ok_or(Refused::BadPhone)
+    known.is_none_or(|number| is_phone(number)).then_some(()).ok_or(Refused::BadPhone)
 }

@@ -62,8 +62,14 @@ fn queued() -> Event {
 }
 
 fn browser(n: u128) -> Subscription {
-    let text = || Personal::new("secret".to_owned());
-    Subscription { subscription: Uuid::from_u128(n), endpoint: text(), p256dh: text(), auth: text() }
+    let text = |text: &str| Personal::new(text.to_owned());
+    Subscription {
+        subscription: Uuid::from_u128(n),
+        endpoint: text("https://updates.push.services.mozilla.com/wpush/v2/abc"),
+        // the example of RFC 8291
+        p256dh: text("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"),
+        auth: text("BTBZMqHH6r4Tts7J_aSIgg"),
+    }
 }
 
 fn wishes(preferences: Preferences) -> Event {
@@ -294,6 +300,8 @@ fn a_person_has_a_bounded_number_of_browsers() {
     let full = || (0..BROWSERS as u128).map(|n| Event::PushSubscribed(browser(100 + n)));
     given::<Inbox>(full()).when(Command::Subscribe(browser(1))).rejected(Refused::TooManyBrowsers);
     given::<Inbox>(full()).when(Command::Subscribe(browser(100))).then([]);
+    let none = Subscription { auth: Personal::new("short".to_owned()), ..browser(1) };
+    given::<Inbox>([]).when(Command::Subscribe(none)).rejected(Refused::BadBrowser(crate::Unacceptable::Auth));
     let end = Command::EndSubscription { subscription: Uuid::from_u128(100) };
     let ended = Event::PushEnded { subscription: Uuid::from_u128(100), gone: false };
     given::<Inbox>(full()).when(end.clone()).then([ended]);

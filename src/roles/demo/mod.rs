@@ -78,13 +78,13 @@ async fn show(seen: &Seen) -> Result<()> {
     let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
     println!("\n  A registration, as the log tells it ({} by an auditor, personal fields sealed)\n", seen.url);
     let mut watch = Watch::begin(&bus, rows.clone()).await?;
-    let person = registration::register(&client, &seen.url, &mut watch).await?;
+    let token = registration::register(&client, &seen.url, &mut watch).await?;
     println!("\n  Its causation: ? is asked, ! has happened\n\n{}", watch.tree());
     match film::generate().await? {
         Some(film) => {
             println!("\n  A film is uploaded and becomes one that everybody can play\n");
             let mut watch = Watch::begin(&bus, rows).await?;
-            let address = film::upload(&client, &seen.url, &mut watch, &person, film).await?;
+            let address = film::upload(&client, &seen.url, &mut watch, &token, film).await?;
             println!("\n  Its causation\n\n{}\n  It plays at {address}\n", watch.tree());
         }
         None => println!("\n  The second saga needs ffmpeg, which is not here; scripts/fetch gets it\n"),

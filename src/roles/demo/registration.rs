@@ -6,19 +6,12 @@ use uuid::Uuid;
 
 use super::watch::{Row, Watch};
 
-/// Somebody who is signed in.
-pub struct Person {
-    /// The account.
-    pub id: Uuid,
-    /// The access token.
-    pub token: String,
-}
-
-/// Registers somebody, and shows what follows until the profile and the session are there and so are the rows.
+/// Registers somebody, and shows what follows until the profile and the session are there and so are the rows; answers
+/// the access token.
 ///
 /// # Errors
 /// The platform refuses, or what should follow does not.
-pub async fn register(client: &reqwest::Client, url: &str, watch: &mut Watch) -> Result<Person> {
+pub async fn register(client: &reqwest::Client, url: &str, watch: &mut Watch) -> Result<String> {
     let name = format!("demo-{}", &Uuid::new_v4().simple().to_string()[..8]);
     let password = format!("{}-{}", Uuid::new_v4(), Uuid::new_v4());
     let body = json!({ "username": name, "email": format!("{name}@example.org"), "password": password });
@@ -44,7 +37,7 @@ pub async fn register(client: &reqwest::Client, url: &str, watch: &mut Watch) ->
         },
     ];
     watch.follow(&["profile.profile.created.v1", "identity.session.started.v1"], id, &rows).await?;
-    Ok(Person { id, token })
+    Ok(token)
 }
 
 /// The first command of a request.

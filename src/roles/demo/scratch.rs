@@ -28,9 +28,17 @@ impl Platform {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("up").arg("--data").arg(folder.path().join("data"));
         command.args(["--listen", &format!("127.0.0.1:{}", embedded::free_port())]);
-        for name in
-            ["NATS_URL", "DATABASE_URL", "REPRISE_PUBLIC_URL", "REPRISE_SMTP_URL", "REPRISE_NKEY", "REPRISE_KEYS_DIR"]
-        {
+        for name in [
+            "NATS_URL",
+            "DATABASE_URL",
+            "REPRISE_PUBLIC_URL",
+            "REPRISE_SMTP_URL",
+            "REPRISE_TWILIO_SID",
+            "REPRISE_TWILIO_TOKEN",
+            "REPRISE_TWILIO_FROM",
+            "REPRISE_NKEY",
+            "REPRISE_KEYS_DIR",
+        ] {
             command.env_remove(name);
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;

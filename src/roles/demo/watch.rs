@@ -68,7 +68,11 @@ impl Watch {
                 self.tell_answer();
                 return Ok(());
             }
-            ensure!(Instant::now() < deadline, "after {} s still missing: {missing:?}, rows: {shown:?}", PATIENCE.as_secs());
+            ensure!(
+                Instant::now() < deadline,
+                "after {} s still missing: {missing:?}, rows: {shown:?}",
+                PATIENCE.as_secs()
+            );
             for delivered in self.feed.next(100, Duration::from_millis(50)).await? {
                 let event: Value = serde_json::from_slice(&delivered.raw).context("an event that is not JSON")?;
                 if let Some(fact) = Fact::of(&event, delivered.sequence, self.root)? {

@@ -15,6 +15,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("sqlx", &["vault", "projections", "reprise", "bench"]),
     ("object_store", &["blobs"]),
     ("lettre", &["notification"]),
+    ("web-push-native", &["notification"]),
     ("argon2", &["vault", "bench"]),
     ("bcrypt", &["vault"]),
 ];

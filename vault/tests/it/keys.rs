@@ -1,6 +1,8 @@
 //! The keys of persons and those derived from the master key.
 
 use crate::world::*;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
+use p256::elliptic_curve::sec1::ToEncodedPoint;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use std::collections::BTreeSet;
@@ -33,14 +35,27 @@ async fn a_thousand_keys_at_once_and_no_more() {
 async fn derived_keys_differ_and_stay() {
     let mut world = World::start().await;
     let ask = async |world: &World| {
-        let edge = world.client.edge_keys().await.expect("an answer");
-        [world.client.claim_key().await.expect("an answer").key, edge.fingerprint, edge.consistency]
+        let (edge, push) = (world.client.edge_keys().await, world.client.push_key().await);
+        let (edge, push) = (edge.expect("an answer"), push.expect("an answer"));
+        [world.client.claim_key().await.expect("an answer").key, edge.fingerprint, edge.consistency, push.key]
     };
     let before = ask(&world).await;
-    assert_eq!(before.iter().map(|key| key.expose()).collect::<BTreeSet<_>>().len(), 3);
+    assert_eq!(before.iter().map(|key| key.expose()).collect::<BTreeSet<_>>().len(), 4);
     world.stop_vault().await;
     world.start_vault().await;
     assert_eq!(ask(&world).await, before);
+}
+
+/// What browsers are told belongs to what notification signs with.
+#[tokio::test]
+async fn both_halves_of_the_push_key_belong_together() {
+    let world = World::start().await;
+    let private = world.client.push_key().await.expect("an answer");
+    assert_eq!(format!("{private:?}"), "PushKey { key: Secret(..) }");
+    let scalar = BASE64_STANDARD.decode(private.key.expose()).expect("base64");
+    let point = p256::SecretKey::from_slice(&scalar).expect("a scalar").public_key().to_encoded_point(false);
+    let told = world.client.push_public_key().await.expect("an answer").public_key;
+    assert_eq!(told, BASE64_URL_SAFE_NO_PAD.encode(point.as_bytes()));
 }
 
 #[tokio::test]
