@@ -5,6 +5,7 @@ pub mod claim;
 mod envelope;
 pub mod identity;
 pub mod media;
+pub mod notification;
 mod parse;
 mod personal;
 pub mod processing;
@@ -34,6 +35,10 @@ pub enum Event {
     Video(video::Event),
     /// What happened to a job.
     Job(processing::Event),
+    /// What happened to the texts of messages.
+    Template(notification::template::Event),
+    /// What happened to what somebody wrote.
+    Contact(notification::contact::Event),
     /// A unique name was taken or given back.
     Claim(claim::Event),
 }
@@ -54,6 +59,10 @@ pub enum Command {
     Video(video::Command),
     /// Asks something of a job.
     Job(processing::Command),
+    /// Asks something of the texts of messages.
+    Template(notification::template::Command),
+    /// Asks something of what somebody wrote.
+    Contact(notification::contact::Command),
 }
 
 macro_rules! from {
@@ -73,6 +82,8 @@ from!(
     Event::Shelf(storage::Event),
     Event::Video(video::Event),
     Event::Job(processing::Event),
+    Event::Template(notification::template::Event),
+    Event::Contact(notification::contact::Event),
     Event::Claim(claim::Event),
     Command::User(identity::user::Command),
     Command::Session(identity::session::Command),
@@ -80,4 +91,6 @@ from!(
     Command::Shelf(storage::Command),
     Command::Video(video::Command),
     Command::Job(processing::Command),
+    Command::Template(notification::template::Command),
+    Command::Contact(notification::contact::Command),
 );

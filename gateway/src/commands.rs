@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use cloudevents::binding::http::to_event;
 use cloudevents::event::{AttributesReader, Data};
 use cloudevents::message::Error as Unreadable;
+use events::notification::{contact, template};
 use events::{Command, identity, processing, profile, storage, video};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -64,6 +65,9 @@ fn right(command: &Command) -> Right {
         Command::Shelf(Shelf::DeleteFile { .. }) => Right::Own,
         Command::Shelf(Shelf::InitiateUpload(_) | Shelf::AbortUpload { .. }) => Right::Elsewhere("/api/storage/tus"),
         Command::Shelf(_) => Right::Nobody,
+        Command::Template(_) => Right::Admin,
+        Command::Contact(contact::Command::Receive(_)) => Right::Elsewhere("/api/contact"),
+        Command::Contact(contact::Command::Answer {} | contact::Command::Erase {}) => Right::Admin,
     }
 }
 
@@ -156,6 +160,8 @@ fn command(kind: &str, asked: &Value) -> Result<Command, Problem> {
         (Some("identity"), Some("user")) => fit::<identity::user::Command>(kind, asked),
         (Some("identity"), Some("session")) => fit::<identity::session::Command>(kind, asked),
         (Some("profile"), Some("profile")) => fit::<profile::Command>(kind, asked),
+        (Some("notification"), Some("template")) => fit::<template::Command>(kind, asked),
+        (Some("notification"), Some("contact")) => fit::<contact::Command>(kind, asked),
         _ => Err(unknown(kind)),
     }
 }

@@ -17,6 +17,7 @@ mod health;
 mod idempotency;
 mod identity;
 mod limits;
+mod notifications;
 mod openapi;
 mod operations;
 mod ops;

@@ -8,6 +8,7 @@ mod media;
 pub(crate) mod pages;
 mod problems;
 mod schemas;
+mod templates;
 #[cfg(test)]
 mod tests;
 

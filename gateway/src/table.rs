@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::openapi::Doc;
-use crate::{identity, openapi, processing, profile, public, storage, users, videos};
+use crate::{identity, notifications, openapi, processing, profile, public, storage, users, videos};
 use axum::Router;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> Vec<Route> {
         storage::routes(),
         videos::routes(),
         processing::routes(),
+        notifications::routes(),
         public::routes(),
         openapi::edge_routes(),
     ];

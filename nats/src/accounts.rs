@@ -202,7 +202,7 @@ fn permissions(role: &str) -> Option<Permissions> {
 }
 
 /// The verbs of the vault that serve people at the edge.
-const GATEWAY_ASKS: [&str; 14] = [
+const GATEWAY_ASKS: [&str; 15] = [
     "register",
     "start_session",
     "login",
@@ -217,6 +217,7 @@ const GATEWAY_ASKS: [&str; 14] = [
     "jwks",
     "edge_keys",
     "bootstrap",
+    "make_key",
 ];
 
 /// What every context may do: decide its own commands, follow events, ask others.

@@ -53,8 +53,8 @@ pub(crate) struct Context {
     pub(crate) asks: &'static [&'static str],
 }
 
-/// Accounts and sessions, without the claims of names beside them.
-const PEOPLE: &[&str] = &["evt.identity.user.>", "evt.identity.session.>"];
+/// Whose keys end: accounts and sessions, without the claims of names beside them, and what strangers wrote.
+const PEOPLE: &[&str] = &["evt.identity.user.>", "evt.identity.session.>", "evt.notification.contact.>"];
 
 /// What tells that a file is needed no more.
 const FILES: &[&str] = &["evt.storage.shelf.>", "evt.video.video.>", "evt.processing.job.>", "evt.identity.user.>"];
@@ -72,7 +72,7 @@ pub(crate) const CONTEXTS: [Context; 7] = [
     Context { name: "storage", decides: true, follows: FILES, asks: &["storage"] },
     Context { name: "video", decides: true, follows: MEDIA, asks: &["video"] },
     Context { name: "processing", decides: true, follows: JOBS, asks: &["processing"] },
-    Context { name: "notification", decides: false, follows: READERS, asks: &["identity"] },
+    Context { name: "notification", decides: true, follows: READERS, asks: &["identity", "notification"] },
     Context { name: "vault", decides: false, follows: PEOPLE, asks: &["identity"] },
 ];
 

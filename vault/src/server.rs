@@ -14,7 +14,7 @@ use crate::api::Wire;
 use crate::vault::Vault;
 
 /// The verbs; each has its subject, because `vault.erased` is not one of them.
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "register",
     "start_session",
     "login",
@@ -29,6 +29,7 @@ const VERBS: [&str; 17] = [
     "mint_token",
     "jwks",
     "keys",
+    "make_key",
     "claim_key",
     "edge_keys",
     "bootstrap",
@@ -70,6 +71,7 @@ async fn answer(vault: &Vault, verb: &'static str, question: &[u8]) -> Vec<u8> {
         "verify_email" => reply(question, verb, |q| vault.verify_email(q)).await,
         "mint_token" => reply(question, verb, |q| vault.mint_token(q)).await,
         "keys" => reply(question, verb, |q| vault.person_keys(q)).await,
+        "make_key" => reply(question, verb, |q| vault.make_key(q)).await,
         "jwks" => encode(&Wire::Answer(vault.signer.jwks())),
         "claim_key" => encode(&Wire::Answer(vault.claim_key())),
         "edge_keys" => encode(&Wire::Answer(vault.edge_keys())),

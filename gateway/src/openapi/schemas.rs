@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 /// `components/schemas`.
 pub(super) fn schemas() -> Value {
     let mut all = requests();
-    for part in super::answers::schemas().into_iter().chain([super::media::schemas()]) {
+    for part in super::answers::schemas().into_iter().chain([super::media::schemas(), super::templates::schemas()]) {
         let (Value::Object(all), Value::Object(part)) = (&mut all, part) else { continue };
         all.extend(part);
     }

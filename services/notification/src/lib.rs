@@ -1,8 +1,10 @@
-//! Notification: when something happens that a person should hear of, they get a mail. It decides nothing, asks for
-//! nothing, and sends the mail of one event under one Message-ID however often the event comes.
+//! Notification: when something happens that a person should hear of, they get a mail, sent under one Message-ID however
+//! often the event comes. It decides over the texts of messages, and over what people write with the contact form.
 
+mod contact;
 mod letter;
 mod mailer;
+mod template;
 
 pub use letter::Letter;
 pub use mailer::{Mailer, Undelivered};
@@ -16,6 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 use vault::api::{MintToken, Purpose};
+
+use crate::contact::Contact;
+use crate::template::Template;
 
 /// What is known of a person's address.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,7 +59,10 @@ pub fn service(mailer: Mailer, mint: Mint, address_of: AddressOf) -> Service {
         let post = post.clone();
         Box::pin(async move { post.deliver(&event).await })
     });
-    Service::new("notification").works("mail_the_person", worker)
+    Service::new("notification")
+        .decides::<Template>("template")
+        .decides::<Contact>("contact")
+        .works("mail_the_person", worker)
 }
 
 /// Tokens come from the vault: the same event gives the same one.
