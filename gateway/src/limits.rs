@@ -26,8 +26,8 @@ pub(crate) enum Class {
     Free,
     /// Guessing here would pay: signing in, registering, resetting. Counted per address even when signed in.
     Auth,
-    /// Writing to people through the contact form: what a person writes, not a program. Counted per address even when signed
-    /// in.
+    /// Writing to people through the contact form: as often as a person does, mistakes included. Counted per address even
+    /// when signed in.
     Contact,
     /// Keeping a session alive, which a house full of people does from one address.
     Refresh,
@@ -92,7 +92,7 @@ pub(crate) struct Verdict {
 impl Limits {
     pub(crate) fn new() -> Self {
         let policies =
-            [("anonymous", 100), ("auth", 20), ("refresh", 600), ("wide", 3000), ("person", 6000), ("contact", 5)];
+            [("anonymous", 100), ("auth", 20), ("refresh", 600), ("wide", 3000), ("person", 6000), ("contact", 10)];
         Limits {
             start: Instant::now(),
             buckets: Cache::new(REMEMBERED),

@@ -11,7 +11,6 @@ pub(crate) struct TemplatePut {
     pub(crate) key: String,
     locale: String,
     subject: String,
-    #[serde(alias = "body")]
     text: String,
     html: Option<String>,
     #[serde(default)]
@@ -43,7 +42,6 @@ impl TemplatePut {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemplatePublication {
-    #[serde(alias = "version")]
     pub(crate) draft: u64,
 }
 
@@ -52,7 +50,6 @@ pub(crate) struct TemplatePublication {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TemplatePreview {
     pub(crate) locale: Option<String>,
-    #[serde(alias = "version")]
     pub(crate) draft: Option<u64>,
     #[serde(default)]
     pub(crate) data: Map<String, Value>,

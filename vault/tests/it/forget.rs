@@ -180,9 +180,8 @@ impl Decider for Forgetful {
 #[tokio::test]
 async fn what_a_stranger_wrote_is_forgotten_and_nobody_with_an_account() {
     let world = World::start().await;
-    world.start_identity().await;
     let service = Service::new("notification").decides::<Forgetful>("contact");
-    tokio::spawn(nats::run_service(world.bus.clone(), service, world.identity.clone()));
+    tokio::spawn(nats::run_service(world.bus.clone(), service, Default::default()));
     let (ada, about) = (world.registered("ada").await, Uuid::new_v4());
     world.client.make_key(&MakeKey { about }).await.expect("an answer");
     let followed = world.bus.listen("vault.erased").await.expect("nats").take(2).collect::<Vec<_>>();
