@@ -37,6 +37,10 @@ pub enum Event {
     Job(processing::Event),
     /// What happened to what a person is told.
     Inbox(notification::inbox::Event),
+    /// What happened to the texts of messages.
+    Template(notification::template::Event),
+    /// What happened to what somebody wrote.
+    Contact(notification::contact::Event),
     /// A unique name was taken or given back.
     Claim(claim::Event),
 }
@@ -59,6 +63,10 @@ pub enum Command {
     Job(processing::Command),
     /// Asks something of what a person is told.
     Inbox(notification::inbox::Command),
+    /// Asks something of the texts of messages.
+    Template(notification::template::Command),
+    /// Asks something of what somebody wrote.
+    Contact(notification::contact::Command),
 }
 
 macro_rules! from {
@@ -79,6 +87,8 @@ from!(
     Event::Video(video::Event),
     Event::Job(processing::Event),
     Event::Inbox(notification::inbox::Event),
+    Event::Template(notification::template::Event),
+    Event::Contact(notification::contact::Event),
     Event::Claim(claim::Event),
     Command::User(identity::user::Command),
     Command::Session(identity::session::Command),
@@ -87,4 +97,6 @@ from!(
     Command::Video(video::Command),
     Command::Job(processing::Command),
     Command::Inbox(notification::inbox::Command),
+    Command::Template(notification::template::Command),
+    Command::Contact(notification::contact::Command),
 );

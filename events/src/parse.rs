@@ -1,7 +1,7 @@
 //! Reading a message whose context is not known in advance. The second word of the type picks the reader, so an
 //! unknown type is named in the error instead of «did not match any variant».
 
-use crate::notification::inbox;
+use crate::notification::{contact, inbox, template};
 use crate::{Command, Event, Message, claim, identity, processing, profile, storage, video};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +44,8 @@ impl Message<Event> {
             "video.video" => read(bytes, &head, Event::Video as fn(video::Event) -> Event),
             "processing.job" => read(bytes, &head, Event::Job as fn(processing::Event) -> Event),
             "notification.inbox" => read(bytes, &head, Event::Inbox as fn(inbox::Event) -> Event),
+            "notification.template" => read(bytes, &head, Event::Template as fn(template::Event) -> Event),
+            "notification.contact" => read(bytes, &head, Event::Contact as fn(contact::Event) -> Event),
             "identity.claim" | "profile.claim" => read(bytes, &head, Event::Claim as fn(claim::Event) -> Event),
             _ => Err(Unreadable::UnknownType(head.kind.into_owned())),
         }
@@ -62,6 +64,8 @@ impl Message<Command> {
             "video.video" => read(bytes, &head, Command::Video as fn(video::Command) -> Command),
             "processing.job" => read(bytes, &head, Command::Job as fn(processing::Command) -> Command),
             "notification.inbox" => read(bytes, &head, Command::Inbox as fn(inbox::Command) -> Command),
+            "notification.template" => read(bytes, &head, Command::Template as fn(template::Command) -> Command),
+            "notification.contact" => read(bytes, &head, Command::Contact as fn(contact::Command) -> Command),
             _ => Err(Unreadable::UnknownType(head.kind.into_owned())),
         }
     }

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use cloudevents::binding::http::to_event;
 use cloudevents::event::{AttributesReader, Data};
 use cloudevents::message::Error as Unreadable;
-use events::notification::inbox;
+use events::notification::{contact, inbox, template};
 use events::{Command, identity, processing, profile, storage, video};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -77,6 +77,9 @@ fn right(command: &Command) -> Right {
             | Inbox::EndSubscription { .. },
         ) => Right::Own,
         Command::Inbox(Inbox::Release { .. } | Inbox::Report { .. } | Inbox::Erase {}) => Right::Nobody,
+        Command::Template(_) => Right::Admin,
+        Command::Contact(contact::Command::Receive(_)) => Right::Elsewhere("/api/contact"),
+        Command::Contact(contact::Command::Answer {} | contact::Command::Erase {}) => Right::Admin,
     }
 }
 
@@ -173,6 +176,8 @@ fn command(kind: &str, asked: &Value) -> Result<Command, Problem> {
         (Some("video"), Some("video")) => fit::<video::Command>(kind, asked),
         (Some("processing"), Some("job")) => fit::<processing::Command>(kind, asked),
         (Some("notification"), Some("inbox")) => fit::<inbox::Command>(kind, asked),
+        (Some("notification"), Some("template")) => fit::<template::Command>(kind, asked),
+        (Some("notification"), Some("contact")) => fit::<contact::Command>(kind, asked),
         _ => Err(unknown(kind)),
     }
 }

@@ -132,7 +132,7 @@ impl Edge {
             return problem.into_response();
         }
         let limit = match class {
-            Class::Auth => AUTH_BODY,
+            Class::Auth | Class::Contact => AUTH_BODY,
             // the rules know how long a file may be
             Class::Media => usize::MAX,
             Class::Socket => PAYLOAD,

@@ -14,6 +14,7 @@ mod token;
 mod verification;
 
 pub(crate) use account::{opened, soon};
+pub(crate) use names::is_email;
 
 use crate::app::App;
 use crate::problem::Problem;

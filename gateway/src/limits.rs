@@ -26,6 +26,9 @@ pub(crate) enum Class {
     Free,
     /// Guessing here would pay: signing in, registering, resetting. Counted per address even when signed in.
     Auth,
+    /// Writing to people through the contact form: as often as a person does, mistakes included. Counted per address even
+    /// when signed in.
+    Contact,
     /// Keeping a session alive, which a house full of people does from one address.
     Refresh,
     /// Bytes of files, in both directions: a viewer asks often and an upload comes in many pieces. Not limited here.
@@ -50,6 +53,7 @@ pub(crate) fn class(method: &Method, path: &str) -> Class {
         "/api/login" | "/api/register" | "/api/change-password" | "/api/signup" if writes => Class::Auth,
         "/verify-email" | "/reset-password" if writes => Class::Auth,
         "/ws" | "/ws/" | "/socket.io" | "/socket.io/" => Class::Socket,
+        "/api/contact" if writes => Class::Contact,
         _ if writes && path.starts_with("/api/auth/") => Class::Auth,
         _ if path.starts_with("/api/storage/") => Class::Media,
         _ if path.starts_with("/watch/") || path.ends_with("/status") => Class::Wide,
@@ -79,7 +83,7 @@ pub(crate) struct Limits {
     start: Instant,
     /// By policy and caller: when the bucket will be full again, in µs since `start`.
     buckets: Cache<(u8, u128), Arc<AtomicU64>>,
-    policies: [Policy; 5],
+    policies: [Policy; 6],
 }
 
 /// What the limits say to one request.
@@ -92,7 +96,8 @@ pub(crate) struct Verdict {
 
 impl Limits {
     pub(crate) fn new() -> Self {
-        let policies = [("anonymous", 100), ("auth", 20), ("refresh", 600), ("wide", 3000), ("person", 6000)];
+        let policies =
+            [("anonymous", 100), ("auth", 20), ("refresh", 600), ("wide", 3000), ("person", 6000), ("contact", 10)];
         Limits {
             start: Instant::now(),
             buckets: Cache::new(REMEMBERED),
@@ -105,6 +110,7 @@ impl Limits {
         let (policy, caller) = match (class, person) {
             (Class::Free | Class::Media | Class::Socket, _) => return None,
             (Class::Auth, _) => (1, network(address)),
+            (Class::Contact, _) => (5, network(address)),
             (_, Some(person)) => (4, person.as_u128()),
             (Class::Refresh, None) => (2, network(address)),
             (Class::Wide, None) => (3, network(address)),
@@ -118,7 +124,7 @@ impl Limits {
     fn take_at(&self, policy: usize, caller: u128, now: u64) -> Verdict {
         let (window, quota) = (WINDOW * 1000, self.policies[policy].quota);
         let step = window / quota;
-        let key = (u8::try_from(policy).expect("five policies"), caller);
+        let key = (u8::try_from(policy).expect("six policies"), caller);
         let bucket = match self.buckets.get(&key) {
             Some(bucket) => bucket,
             None => self.fresh(key),
@@ -204,6 +210,8 @@ mod tests {
             (Method::POST, "/api/auth/refresh", Class::Refresh),
             (Method::GET, "/api/operations/1", Class::Wide),
             (Method::PUT, "/api/profile", Class::Api),
+            (Method::POST, "/api/contact", Class::Contact),
+            (Method::GET, "/api/contact", Class::Api),
             (Method::GET, "/readyz", Class::Free),
             (Method::GET, "/.well-known/jwks.json", Class::Free),
             (Method::POST, "/ws/", Class::Socket),
@@ -227,6 +235,7 @@ mod tests {
         let person = Some(Uuid::from_u128(1));
         assert_eq!(limits.take(Class::Api, address, person).expect("limited").policy, 4);
         assert_eq!(limits.take(Class::Auth, address, person).expect("limited").policy, 1);
+        assert_eq!(limits.take(Class::Contact, address, person).expect("limited").policy, 5);
         assert!(limits.take(Class::Free, address, None).is_none());
     }
 }

@@ -9,6 +9,7 @@ mod notifications;
 pub(crate) mod pages;
 mod problems;
 mod schemas;
+mod templates;
 #[cfg(test)]
 mod tests;
 

@@ -202,7 +202,7 @@ fn permissions(role: &str) -> Option<Permissions> {
 }
 
 /// The verbs of the vault that serve people at the edge.
-const GATEWAY_ASKS: [&str; 16] = [
+const GATEWAY_ASKS: [&str; 17] = [
     "register",
     "start_session",
     "login",
@@ -219,6 +219,7 @@ const GATEWAY_ASKS: [&str; 16] = [
     "push_public_key",
     "bootstrap",
     "read_unsubscribe",
+    "make_key",
 ];
 
 /// What every context may do: decide its own commands, follow events, ask others.

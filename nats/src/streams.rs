@@ -53,8 +53,8 @@ pub(crate) struct Context {
     pub(crate) asks: &'static [&'static str],
 }
 
-/// Accounts and sessions, without the claims of names beside them.
-const PEOPLE: &[&str] = &["evt.identity.user.>", "evt.identity.session.>"];
+/// Whose keys end: accounts and sessions, without the claims of names beside them, and what strangers wrote.
+const PEOPLE: &[&str] = &["evt.identity.user.>", "evt.identity.session.>", "evt.notification.contact.>"];
 
 /// What tells that a file is needed no more.
 const FILES: &[&str] = &["evt.storage.shelf.>", "evt.video.video.>", "evt.processing.job.>", "evt.identity.user.>"];

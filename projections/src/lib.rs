@@ -1,6 +1,7 @@
 //! What is remembered: events in, Postgres rows out. One file per read model holds its tables, its writer and its
 //! queries. Rows and checkpoint change in one transaction, so replaying is harmless by construction.
 
+pub mod contact_page;
 pub mod delivery_page;
 pub mod file_page;
 mod generation;
@@ -18,6 +19,7 @@ mod rebuild;
 mod recorded;
 mod status;
 mod table;
+pub mod template_page;
 pub mod user_page;
 pub mod video_page;
 pub mod wishes_page;

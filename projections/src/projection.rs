@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use crate::recorded::Recorded;
 use crate::table::Rows;
-use crate::{delivery_page, file_page, inbox_page, operations, profile_page, user_page, video_page, wishes_page};
+use crate::{
+    contact_page, delivery_page, file_page, inbox_page, operations, profile_page, template_page, user_page, video_page,
+    wishes_page,
+};
 
 /// A read model in the making: its tables, and what each message changes in them.
 ///
@@ -96,6 +99,8 @@ pub fn all() -> Vec<Box<dyn Projection>> {
         Box::<inbox_page::InboxPage>::default(),
         Box::<delivery_page::DeliveryPage>::default(),
         Box::<wishes_page::WishesPage>::default(),
+        Box::<template_page::TemplatePage>::default(),
+        Box::<contact_page::ContactPage>::default(),
         Box::<operations::Operations>::default(),
     ]
 }

@@ -38,6 +38,14 @@ async fn defaults_are_strict_and_fair() {
         slowed.header("retry-after").and_then(|text| text.parse::<u64>().ok()).is_some_and(|s| s > 0),
         "{slowed:?}"
     );
+    // a person writes a few messages in a quarter of an hour, under whatever names
+    let form = json!({ "name": "Ada", "email": "ada@example.org", "subject": "Hello", "message": "Hello" });
+    let write = || platform.post("/api/contact").json(form.clone());
+    for _ in 0..10 {
+        write().send().await.expect(201);
+    }
+    assert_eq!(limit(&write().by(&ada).send().await.problem(429, "rate_limited")), 10);
+
     // whoever is signed in notices nothing of it
     platform.get("/api/auth/validate-token").by(&ada).send().await.expect(200);
     platform

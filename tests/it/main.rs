@@ -9,6 +9,7 @@ mod identity;
 mod input;
 mod limits;
 mod media;
+mod messages;
 mod notifications;
 mod openapi;
 mod poison;

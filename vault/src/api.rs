@@ -329,6 +329,23 @@ pub struct Keys {
 /// Answer to [`Keys`]: 32 bytes in base64 (standard alphabet, padded), or nothing for the erased and the unknown.
 pub type PersonKeys = BTreeMap<Uuid, Option<Secret>>;
 
+/// `vault.make_key`: makes a key for something that a person without an account says, before it is said: what they wrote is
+/// sealed with it, and forgotten with it. Asked again it makes no other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MakeKey {
+    /// The id of what they say.
+    pub about: Uuid,
+}
+
+/// Answer to [`MakeKey`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum KeyMaking {
+    /// The key is there.
+    Made,
+    /// It was destroyed, and there will be no other.
+    Erased,
+}
+
 /// Answer to `vault.claim_key`: the key under which unique names are hashed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClaimKey {

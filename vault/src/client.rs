@@ -166,6 +166,14 @@ impl Client {
         self.ask("keys", question).await
     }
 
+    /// See [`MakeKey`].
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn make_key(&self, question: &MakeKey) -> Result<KeyMaking, Unanswered> {
+        self.ask("make_key", question).await
+    }
+
     /// See [`ClaimKey`].
     ///
     /// # Errors

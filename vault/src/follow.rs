@@ -1,9 +1,10 @@
-//! What the log says about accounts, the vault follows: registered, suspended, roles, erased. Every step may be
-//! repeated, and a late delivery of an older event changes nothing.
+//! What the log says about accounts, the vault follows: registered, suspended, roles, erased; and when what a stranger
+//! wrote is erased. Every step may be repeated, and a late delivery of an older event changes nothing.
 
 use chrono::{DateTime, Utc};
 use events::identity::session::EndReason;
 use events::identity::user::{Event as UserEvent, Role};
+use events::notification::contact;
 use events::{Event, Message, Personal};
 use kernel::{Done, Service};
 use nats::Bus;
@@ -47,7 +48,11 @@ impl Vault {
     /// # Errors
     /// The database; the event comes again.
     pub async fn follow(&self, bus: &Bus, event: &Message<Event>) -> anyhow::Result<()> {
-        let Event::User(body) = &event.body else { return Ok(()) };
+        let body = match &event.body {
+            Event::User(body) => body,
+            Event::Contact(contact::Event::Erased {}) => return self.destroy_key(bus, event.subject).await,
+            _ => return Ok(()),
+        };
         let (person, version) = (event.subject, event.sequence.map_or(0, |sequence| sequence.0 as i64));
         let cause = Cause { message: Some((event.id, event.correlationid)), by: event.authid };
         match body {

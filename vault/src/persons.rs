@@ -1,15 +1,16 @@
 //! The keys of persons: made once at registration, given to whoever seals or opens, destroyed when the person is erased.
+//! What somebody without an account writes has a key too, for itself.
 //! The row stays without its key, so a person who was erased never has one again.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use futures::FutureExt;
-use nats::Keyring;
+use nats::{Bus, Keyring};
 use sqlx::PgPool;
 use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::MasterKey;
-use crate::api::{Keys, PersonKeys};
+use crate::api::{KeyMaking, Keys, MakeKey, PersonKeys};
 use crate::crypto::{self, Key};
 use crate::vault::Vault;
 
@@ -71,5 +72,26 @@ impl Vault {
             .into_iter()
             .map(|(person, key)| (person, key.map(|key| BASE64_STANDARD.encode(key.0).into())))
             .collect())
+    }
+
+    /// # Errors
+    /// The database.
+    pub async fn make_key(&self, MakeKey { about }: MakeKey) -> anyhow::Result<KeyMaking> {
+        let (_, wrapped) = new_key(&self.keys.kek, about);
+        let statement = "insert into vault.person (id, wrapped) values ($1, $2) on conflict (id) do nothing";
+        sqlx::query(statement).bind(about).bind(wrapped).execute(&self.pool).await?;
+        let statement = "select wrapped is not null from vault.person where id = $1";
+        let there = sqlx::query_scalar(statement).bind(about).fetch_one(&self.pool).await?;
+        Ok(if there { KeyMaking::Made } else { KeyMaking::Erased })
+    }
+
+    /// Destroys the key of what somebody wrote, and no key of a person with an account, whatever id it is asked for.
+    pub(crate) async fn destroy_key(&self, bus: &Bus, about: Uuid) -> anyhow::Result<()> {
+        let statement = "insert into vault.person (id, wrapped)
+                         select $1, null where not exists (select 1 from vault.account where person = $1)
+                         on conflict (id) do update set wrapped = null";
+        sqlx::query(statement).bind(about).execute(&self.pool).await?;
+        self.forgotten(bus, about);
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use crate::api::Wire;
 use crate::vault::Vault;
 
 /// The verbs; each has its subject, because `vault.erased` is not one of them.
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 22] = [
     "register",
     "start_session",
     "login",
@@ -31,6 +31,7 @@ const VERBS: [&str; 21] = [
     "read_unsubscribe",
     "jwks",
     "keys",
+    "make_key",
     "claim_key",
     "edge_keys",
     "push_key",
@@ -76,6 +77,7 @@ async fn answer(vault: &Vault, verb: &'static str, question: &[u8]) -> Vec<u8> {
         "unsubscribe_token" => reply(question, verb, async |q| Ok(vault.unsubscribe_token(&q))).await,
         "read_unsubscribe" => reply(question, verb, async |q| Ok(vault.read_unsubscribe(&q))).await,
         "keys" => reply(question, verb, |q| vault.person_keys(q)).await,
+        "make_key" => reply(question, verb, |q| vault.make_key(q)).await,
         "jwks" => encode(&Wire::Answer(vault.signer.jwks())),
         "claim_key" => encode(&Wire::Answer(vault.claim_key())),
         "edge_keys" => encode(&Wire::Answer(vault.edge_keys())),

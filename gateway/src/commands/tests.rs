@@ -61,6 +61,8 @@ fn rights() {
     assert_eq!(may(&ask("profile.profile.update.v1", json!({"bio": "x"}))), [true, false, true, false]);
     assert_eq!(may(&ask("identity.user.set_status.v1", json!({"status": "suspended"}))), [false, false, true, false]);
     assert_eq!(may(&ask("identity.user.assign_role.v1", json!({"role": "admin"}))), [false, false, true, false]);
+    assert_eq!(may(&ask("notification.template.retire.v1", json!({}))), [false, false, true, false]);
+    assert_eq!(may(&ask("notification.contact.erase.v1", json!({}))), [false, false, true, false]);
     for (kind, data) in [
         ("identity.user.register.v1", json!({"credential": me})),
         ("identity.user.verify_email.v1", json!({})),
@@ -69,6 +71,7 @@ fn rights() {
         ("identity.session.end.v1", json!({"user": me, "reason": "revoked"})),
         ("profile.profile.create.v1", json!({"handle": "ada"})),
         ("profile.profile.erase.v1", json!({})),
+        ("notification.contact.receive.v1", json!({"name": "a", "email": "a@b.c", "subject": "a", "message": "a"})),
     ] {
         assert_eq!(may(&ask(kind, data)), [false; 4], "{kind}");
     }

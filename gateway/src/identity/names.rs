@@ -32,7 +32,8 @@ fn is_username(name: &str) -> bool {
         && normal.starts_with(char::is_alphanumeric)
 }
 
-fn is_email(address: &str) -> bool {
+/// Whether this can be an e-mail address.
+pub(crate) fn is_email(address: &str) -> bool {
     let Some((local, domain)) = address.rsplit_once('@') else { return false };
     let ok = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"".contains(c);
     address.len() <= 254

@@ -1,8 +1,11 @@
-//! What clients send about what people are told. A field that is not known is refused, so that a slip is noticed.
+//! What clients send about what people are told and by which texts, and with the contact form. A field that is not known is
+//! refused, so that a slip is noticed.
 
 use chrono::NaiveTime;
 use events::notification::inbox::{Category, Channel, Quiet, Receipt};
+use events::notification::template::{Text, Variable};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -77,4 +80,72 @@ pub(crate) struct Telling {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Said {
     pub(super) receipt: Receipt,
+}
+
+/// `POST /api/notifications/templates`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TemplatePut {
+    pub(crate) key: String,
+    locale: String,
+    subject: String,
+    text: String,
+    html: Option<String>,
+    #[serde(default)]
+    variables: Vec<Declared>,
+}
+
+/// A variable that a text uses; one is required unless it says otherwise.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    name: String,
+    #[serde(default = "yes")]
+    required: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl TemplatePut {
+    pub(crate) fn into_text(self) -> Text {
+        let TemplatePut { locale, subject, text, html, variables, .. } = self;
+        let variables = variables.into_iter().map(|Declared { name, required }| Variable { name, required }).collect();
+        Text { locale, subject, text, html, variables }
+    }
+}
+
+/// `POST /api/notifications/templates/{key}/publish`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TemplatePublication {
+    pub(crate) draft: u64,
+}
+
+/// `POST /api/notifications/templates/{key}/preview`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TemplatePreview {
+    pub(crate) locale: Option<String>,
+    pub(crate) draft: Option<u64>,
+    #[serde(default)]
+    pub(crate) data: Map<String, Value>,
+}
+
+/// `POST /api/contact`: what is missing is said with everything else that is wrong.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactForm {
+    #[serde(default)]
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) email: String,
+    #[serde(default)]
+    pub(crate) subject: String,
+    #[serde(default)]
+    pub(crate) message: String,
+    /// Nobody sees this field; programs that fill every field do.
+    #[serde(default)]
+    pub(crate) website: Option<String>,
 }

@@ -12,7 +12,7 @@ const TAGS: &[(&str, &str)] = &[
     ("storage", "Files: bringing them here, and getting them back."),
     ("videos", "Videos: what is said of them, and playing them."),
     ("processing", "The work on videos."),
-    ("notifications", "What people are told, and how they want it."),
+    ("notifications", "What people are told, by which texts, and what they write."),
     ("commands", "Commands as they are, and what became of them."),
     ("platform", "How the platform is, and what it says of itself."),
 ];

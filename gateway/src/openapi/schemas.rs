@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 /// `components/schemas`.
 pub(super) fn schemas() -> Value {
     let mut all = requests();
-    for part in super::answers::schemas().into_iter().chain([super::media::schemas(), super::notifications::schemas()])
-    {
+    let parts = [super::media::schemas(), super::notifications::schemas(), super::templates::schemas()];
+    for part in super::answers::schemas().into_iter().chain(parts) {
         let (Value::Object(all), Value::Object(part)) = (&mut all, part) else { continue };
         all.extend(part);
     }

@@ -114,6 +114,10 @@ fn examples_are_accepted_by_the_readers() {
             "PushSubscriptionEnd" => reads::<Which>,
             "Telling" => reads::<Telling>,
             "DeliveryReceipt" => reads::<Said>,
+            "TemplatePut" => reads::<TemplatePut>,
+            "TemplatePublication" => reads::<TemplatePublication>,
+            "TemplatePreview" => reads::<TemplatePreview>,
+            "ContactForm" => reads::<ContactForm>,
             other => panic!("{method} {path}: {other} has no reader"),
         };
         read(&body["example"]).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
@@ -130,10 +134,10 @@ fn the_core_s_routes_are_described() {
     assert_eq!(described, built);
 }
 
-/// The sources of the gateway and of the contexts, but for these tests and the pages themselves.
+/// The sources of the gateway, of the contexts and of the texts of messages, but for these tests and the pages themselves.
 fn sources() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src"), root.join("../services")];
+    let mut folders = vec![root.join("src"), root.join("../services"), root.join("../templates")];
     let mut sources = vec![];
     let left_out = ["openapi/tests.rs", "openapi/problems.rs"];
     while let Some(folder) = folders.pop() {

@@ -5,6 +5,7 @@ mod engine;
 mod faults;
 mod feed;
 mod live;
+mod messages;
 mod pages;
 mod rights;
 mod world;

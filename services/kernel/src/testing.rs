@@ -36,6 +36,12 @@ impl<D: Decider> Given<D> {
         self.by(Caller::Person { id: Uuid::from_u128(99), roles: vec![Role::Admin] })
     }
 
+    /// It is asked of another aggregate than [`SUBJECT`]: one whose id follows from something.
+    pub fn about(mut self, subject: Uuid) -> Self {
+        self.meta.subject = subject;
+        self
+    }
+
     /// This name turned out to be someone else's.
     pub fn taken(mut self, kind: &'static str, name: &str) -> Self {
         self.meta.taken.push(Claim::take(kind, name));

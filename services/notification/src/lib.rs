@@ -1,7 +1,9 @@
 //! Notification: what people are told. What happens with what is theirs goes to their inbox, which decides where else it
 //! goes and when. Mails about the account itself (proofs, new passwords) go out at once and past it: they cannot be
-//! switched off, wait for nobody, and carry what must be in no log.
+//! switched off, wait for nobody, and carry what must be in no log. Here too: the texts that messages are made of, and
+//! what people write with the contact form.
 
+mod contact;
 mod delivering;
 mod greeting;
 mod http;
@@ -15,6 +17,7 @@ mod refusal;
 mod sms;
 mod subscription;
 mod telling;
+mod template;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -43,6 +46,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 use vault::api::{MintToken, Purpose, UnsubscribeToken};
+
+use crate::contact::Contact;
+use crate::template::Template;
 
 /// What is known of a person's address.
 #[derive(Clone, PartialEq, Eq)]
@@ -91,6 +97,8 @@ pub fn service(mint: Mint, ways: Ways, tell: Tell) -> Service {
 pub fn rules() -> Service {
     Service::new("notification")
         .decides::<inbox::Inbox>("inbox")
+        .decides::<Template>("template")
+        .decides::<Contact>("contact")
         .reacts("tell_owner_when_video_done", reactions::tell_owner_when_video_done)
         .reacts("release_when_due", reactions::release_when_due)
         .reacts("erase_inbox_when_user_erased", reactions::erase_inbox_when_user_erased)

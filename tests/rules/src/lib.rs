@@ -21,9 +21,19 @@ const ONLY: &[(&str, &[&str])] = &[
 ];
 
 /// What the crates with rules of the domain may use: nothing with a clock, a network or a thread.
-const PURE: &[&str] = &["events", "kernel", "identity", "profile", "storage", "video", "processing"];
-const ALLOWED_IN_PURE: &[&str] =
-    &["anyhow", "chrono", "events", "kernel", "serde", "serde_json", "thiserror", "unicode-normalization", "uuid"];
+const PURE: &[&str] = &["events", "kernel", "identity", "profile", "storage", "video", "processing", "templates"];
+const ALLOWED_IN_PURE: &[&str] = &[
+    "anyhow",
+    "chrono",
+    "events",
+    "kernel",
+    "minijinja",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "unicode-normalization",
+    "uuid",
+];
 
 /// Who may know whom inside the workspace, besides `reprise`, which knows all: nobody knows the gateway, and the vault
 /// does not know what is remembered.
@@ -35,6 +45,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("storage", &["events", "kernel"]),
     ("video", &["events", "kernel"]),
     ("processing", &["events", "kernel"]),
+    ("templates", &["events"]),
     ("blobs", &[]),
     ("media", &["events"]),
     ("worker", &["events", "nats", "blobs", "media"]),
@@ -42,8 +53,8 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("nats", &["events", "kernel"]),
     ("vault", &["events", "kernel", "nats"]),
     ("projections", &["events", "kernel", "nats"]),
-    ("notification", &["events", "kernel", "nats", "vault"]),
-    ("gateway", &["events", "kernel", "nats", "vault", "projections", "blobs"]),
+    ("notification", &["events", "kernel", "nats", "templates", "vault"]),
+    ("gateway", &["events", "kernel", "nats", "templates", "vault", "projections", "blobs"]),
 ];
 
 struct Crate {

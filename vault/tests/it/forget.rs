@@ -3,7 +3,10 @@
 use crate::world::*;
 use chrono::TimeDelta;
 use events::identity::user::{Command, Role, Status};
+use events::notification::contact;
 use futures::StreamExt;
+use kernel::{Decider, Kind, Meta, Rejection, Service};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use vault::api::*;
 
@@ -140,4 +143,53 @@ async fn a_registration_that_came_to_nothing_is_forgotten_once_the_log_is_known_
     .await;
     let keys = world.client.keys(&Keys { persons: vec![ada.id, bob.id] }).await.expect("an answer");
     assert!(keys[&ada.id].is_none() && keys[&bob.id].is_some());
+}
+
+/// Forgets whatever it is asked to forget.
+#[derive(Default, Serialize, Deserialize)]
+struct Forgetful;
+
+#[derive(Debug, thiserror::Error)]
+#[error("it only forgets")]
+struct OnlyForgets;
+
+impl Rejection for OnlyForgets {
+    fn code(&self) -> &'static str {
+        "only_forgets"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Conflict
+    }
+}
+
+impl Decider for Forgetful {
+    const LOGIC: u32 = 1;
+    type Command = contact::Command;
+    type Event = contact::Event;
+    type Rejection = OnlyForgets;
+
+    fn decide(&self, command: contact::Command, _: &Meta) -> Result<Vec<contact::Event>, OnlyForgets> {
+        let erase = command == contact::Command::Erase {};
+        erase.then(|| vec![contact::Event::Erased {}]).ok_or(OnlyForgets)
+    }
+
+    fn evolve(&mut self, _: &contact::Event) {}
+}
+
+#[tokio::test]
+async fn what_a_stranger_wrote_is_forgotten_and_nobody_with_an_account() {
+    let world = World::start().await;
+    let service = Service::new("notification").decides::<Forgetful>("contact");
+    tokio::spawn(nats::run_service(world.bus.clone(), service, Default::default()));
+    let (ada, about) = (world.registered("ada").await, Uuid::new_v4());
+    world.client.make_key(&MakeKey { about }).await.expect("an answer");
+    let followed = world.bus.listen("vault.erased").await.expect("nats").take(2).collect::<Vec<_>>();
+    for id in [ada.id, about] {
+        world.command(Uuid::now_v7(), id, contact::Command::Erase {}).await;
+    }
+    tokio::time::timeout(std::time::Duration::from_secs(20), followed).await.expect("both are followed");
+    let keys = world.client.keys(&Keys { persons: vec![ada.id, about] }).await.expect("an answer");
+    assert!(keys[&about].is_none() && keys[&ada.id].is_some());
+    assert_eq!(world.client.make_key(&MakeKey { about }).await.expect("an answer"), KeyMaking::Erased);
 }

@@ -23,6 +23,18 @@ async fn a_registered_person_has_a_key_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn what_a_stranger_writes_has_one_key() {
+    let world = World::start().await;
+    let (about, question) = (Uuid::new_v4(), |about| Keys { persons: vec![about] });
+    assert_eq!(world.client.keys(&question(about)).await.expect("an answer")[&about], None);
+    assert_eq!(world.client.make_key(&MakeKey { about }).await.expect("an answer"), KeyMaking::Made);
+    let made = world.client.keys(&question(about)).await.expect("an answer");
+    assert!(made[&about].is_some());
+    assert_eq!(world.client.make_key(&MakeKey { about }).await.expect("an answer"), KeyMaking::Made);
+    assert_eq!(world.client.keys(&question(about)).await.expect("an answer"), made, "and no other");
+}
+
+#[tokio::test]
 async fn a_thousand_keys_at_once_and_no_more() {
     let world = World::start().await;
     let persons: Vec<Uuid> = (0..1001).map(|_| Uuid::new_v4()).collect();
