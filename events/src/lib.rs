@@ -32,6 +32,8 @@ pub enum Event {
     Shelf(storage::Event),
     /// What happened to a video.
     Video(video::Event),
+    /// What happened to the list of somebody's videos.
+    Library(video::library::Event),
     /// What happened to a job.
     Job(processing::Event),
     /// A unique name was taken or given back.
@@ -52,6 +54,8 @@ pub enum Command {
     Shelf(storage::Command),
     /// Asks something of a video.
     Video(video::Command),
+    /// Asks something of the list of somebody's videos.
+    Library(video::library::Command),
     /// Asks something of a job.
     Job(processing::Command),
 }
@@ -72,6 +76,7 @@ from!(
     Event::Profile(profile::Event),
     Event::Shelf(storage::Event),
     Event::Video(video::Event),
+    Event::Library(video::library::Event),
     Event::Job(processing::Event),
     Event::Claim(claim::Event),
     Command::User(identity::user::Command),
@@ -79,5 +84,6 @@ from!(
     Command::Profile(profile::Command),
     Command::Shelf(storage::Command),
     Command::Video(video::Command),
+    Command::Library(video::library::Command),
     Command::Job(processing::Command),
 );

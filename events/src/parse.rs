@@ -41,6 +41,7 @@ impl Message<Event> {
             "profile.profile" => read(bytes, &head, Event::Profile as fn(profile::Event) -> Event),
             "storage.shelf" => read(bytes, &head, Event::Shelf as fn(storage::Event) -> Event),
             "video.video" => read(bytes, &head, Event::Video as fn(video::Event) -> Event),
+            "video.library" => read(bytes, &head, Event::Library as fn(video::library::Event) -> Event),
             "processing.job" => read(bytes, &head, Event::Job as fn(processing::Event) -> Event),
             "identity.claim" | "profile.claim" => read(bytes, &head, Event::Claim as fn(claim::Event) -> Event),
             _ => Err(Unreadable::UnknownType(head.kind.into_owned())),
@@ -58,6 +59,7 @@ impl Message<Command> {
             "profile.profile" => read(bytes, &head, Command::Profile as fn(profile::Command) -> Command),
             "storage.shelf" => read(bytes, &head, Command::Shelf as fn(storage::Command) -> Command),
             "video.video" => read(bytes, &head, Command::Video as fn(video::Command) -> Command),
+            "video.library" => read(bytes, &head, Command::Library as fn(video::library::Command) -> Command),
             "processing.job" => read(bytes, &head, Command::Job as fn(processing::Command) -> Command),
             _ => Err(Unreadable::UnknownType(head.kind.into_owned())),
         }

@@ -59,7 +59,8 @@ const PEOPLE: &[&str] = &["evt.identity.user.>", "evt.identity.session.>"];
 /// What tells that a file is needed no more.
 const FILES: &[&str] = &["evt.storage.shelf.>", "evt.video.video.>", "evt.processing.job.>", "evt.identity.user.>"];
 /// What becomes of a video.
-const MEDIA: &[&str] = &["evt.storage.shelf.>", "evt.processing.job.>", "evt.video.video.>"];
+const MEDIA: &[&str] =
+    &["evt.storage.shelf.>", "evt.processing.job.>", "evt.video.video.>", "evt.video.library.>", "evt.identity.user.>"];
 /// What there is to work on.
 const JOBS: &[&str] = &["evt.video.video.>", "evt.processing.job.>"];
 /// What people hear of.

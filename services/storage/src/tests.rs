@@ -128,6 +128,8 @@ fn a_source_goes_when_its_video_has_no_use_for_it() {
     let replaced =
         video::Event::SourceAttached { owner, file: Uuid::from_u128(6), size: 1, version: 2, replaces: Some(file) };
     assert_eq!(delete_file_when_nobody_needs_it(&message(replaced)), gone);
+    let refused = video::Event::SourceRefused { owner, file };
+    assert_eq!(delete_file_when_nobody_needs_it(&message(refused)), gone);
     assert_eq!(erase_shelf_when_user_erased(&message(user::Event::Erased {})), [ask(SUBJECT, Command::Erase {})]);
 }
 
@@ -138,7 +140,7 @@ fn bytes_go_with_what_needed_them() {
     assert_eq!(unneeded(&aborted), [Bytes::Upload(id), Bytes::File(id)]);
     assert_eq!(unneeded(&message(Event::FileDeleted { file: id })), [Bytes::File(id)]);
     let cancelled = processing::Event::Cancelled { of, version: 2, run: 3 };
-    assert_eq!(unneeded(&message(cancelled)), [Bytes::Run { of, version: 2, run: 3 }]);
+    assert_eq!(unneeded(&message(cancelled)), [Bytes::Runs { of, version: 2, last: 3 }]);
     let deleted = video::Event::Deleted { owner: id, version: 1, file: None };
     assert_eq!(unneeded(&message(deleted)), [Bytes::Video(SUBJECT)]);
     assert_eq!(unneeded(&message(completed(5, 1))), []);
