@@ -83,11 +83,14 @@ pub async fn serve(
     let background = stop.child_token();
     tokio::spawn(health::watch(app.clone(), background.clone()));
     tokio::spawn(videos::listen(app.clone(), background.clone()));
+    tokio::spawn(videos::hear_others(app.clone(), background.clone()));
+    tokio::spawn(videos::keep_telling(app.clone(), background.clone()));
     let (following, revoked, until) = (edge.clone(), app.bus().clone(), background.clone());
     tokio::spawn(async move { revocation::follow(&following.auth.revocations, &revoked, &until).await });
-    let router = routes(metrics).route_layer(Labelled).with_state(app);
+    let router = routes(metrics).route_layer(Labelled).with_state(app.clone());
     serve::connections(listener, edge, router, stop).await;
     background.cancel();
+    videos::tell_last(&app).await;
     Ok(())
 }
 

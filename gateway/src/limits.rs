@@ -154,7 +154,7 @@ impl Limits {
 }
 
 /// One household: an IPv4 address or an IPv6 /64.
-fn network(address: IpAddr) -> u128 {
+pub(crate) fn network(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(address) => u128::from(address.to_bits()),
         IpAddr::V6(address) => address.to_bits() >> 64 << 64,
