@@ -3,6 +3,7 @@
 
 pub mod file_page;
 mod generation;
+pub mod job_page;
 mod live;
 mod log;
 mod member;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::recorded::Recorded;
 use crate::table::Rows;
-use crate::{file_page, operations, profile_page, user_page, video_page};
+use crate::{file_page, job_page, operations, profile_page, user_page, video_page};
 
 /// A read model in the making: its tables, and what each message changes in them.
 ///
@@ -93,6 +93,7 @@ pub fn all() -> Vec<Box<dyn Projection>> {
         Box::<profile_page::ProfilePage>::default(),
         Box::<file_page::FilePage>::default(),
         Box::<video_page::VideoPage>::default(),
+        Box::<job_page::JobPage>::default(),
         Box::<operations::Operations>::default(),
     ]
 }

@@ -111,7 +111,8 @@ impl Story {
         self.event("profile.profile", id, what.into())
     }
 
-    fn event(&mut self, family: &str, id: Uuid, body: Event) -> &mut Self {
+    /// Something happened to an aggregate of this family.
+    pub fn event(&mut self, family: &str, id: Uuid, body: Event) -> &mut Self {
         let version = self.versions.entry((family.to_owned(), id)).or_default();
         *version += 1;
         let message = message(id, *version, self.next + 1, body);
