@@ -23,6 +23,8 @@ pub struct Config {
     pub connections: usize,
     /// How long requests under way may take to end when the gateway stops.
     pub drain: Duration,
+    /// How long an upload that goes on later may take.
+    pub upload_patience: Duration,
     /// The folder with `hls.js`; without it only browsers that play HLS by themselves play videos.
     pub web: Option<PathBuf>,
     /// What is running, for people.
@@ -40,6 +42,7 @@ impl Default for Config {
             requests_at_once: 4096,
             connections: 16_384,
             drain: Duration::from_secs(20),
+            upload_patience: Duration::from_secs(24 * 60 * 60),
             web: None,
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -8,12 +8,14 @@ use processing::Queue;
 use projections::{GATEWAY, Reads, profile_page, user_page};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use storage::{Bytes, Sweep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use crate::cli::{self, Context, Files, Mail};
+use crate::cli::{self, Clearing, Context, Files, Mail};
 use crate::connect::Place;
+use crate::orphans::Orphans;
 use crate::roles::own::Process;
 
 /// Runs one context until told to stop.
@@ -28,7 +30,30 @@ pub async fn run(args: cli::Service) -> Result<()> {
     let blobs = blobs(&args.files, data)?;
     let mails = data.join("mail");
     let service = service(args.context, &process.place, &bus, &blobs, &args.mail, &mails, &args.public_url).await?;
+    let _beside = beside(args.context, &process.place, &bus, &blobs, args.clearing, &process.stop).await?;
     work(bus, service, process.stop).await
+}
+
+/// Begins what a context does besides following messages; it ends with what this returns.
+///
+/// # Errors
+/// Postgres is not named.
+pub async fn beside(
+    context: Context,
+    place: &Place,
+    bus: &Bus,
+    blobs: &Blobs,
+    clearing: Clearing,
+    stop: &CancellationToken,
+) -> Result<Option<DropGuard>> {
+    if context != Context::Storage {
+        return Ok(None);
+    }
+    let reads = Reads::connect(&place.database(GATEWAY)?).await?;
+    let (bus, blobs, age) = (bus.clone(), blobs.clone(), Duration::from_secs(clearing.orphan_age));
+    let until = stop.child_token();
+    tokio::spawn(Orphans { bus, blobs, reads, age }.keep_collecting(until.clone()));
+    Ok(Some(until.drop_guard()))
 }
 
 /// Does a service's work until `stop`, and ends what was begun.
@@ -111,8 +136,10 @@ fn sweep(blobs: Blobs) -> Sweep {
                 Bytes::Upload(upload) => drop(blobs.abort(upload).await?),
                 Bytes::File(file) => drop(blobs.delete(&Key::new(&format!("files/{file}"))?).await?),
                 Bytes::Video(video) => drop(blobs.delete_all(&Key::new(&format!("videos/{video}"))?).await?),
-                Bytes::Run { of, version, run } => {
-                    blobs.delete_all(&Key::new(&format!("videos/{of}/{version}.{run}"))?).await?;
+                Bytes::Runs { of, version, last } => {
+                    for run in 1..=last {
+                        blobs.delete_all(&Key::new(&format!("videos/{of}/{version}.{run}"))?).await?;
+                    }
                 }
             }
             Ok(())

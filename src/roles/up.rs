@@ -316,12 +316,14 @@ async fn start_roles(
     for context in all {
         let (at, until, mail, blobs) = (place.clone(), stop.clone(), args.mail.clone(), blobs.clone());
         let (mails, site) = (folder.path("mail"), gateway::public_url(&args.edge));
+        let clearing = args.clearing;
         roles.spawn(keep(context.name(), stop.clone(), move || {
             let (at, until, mail, mails, site) = (at.clone(), until.clone(), mail.clone(), mails.clone(), site.clone());
             let blobs = blobs.clone();
             async move {
                 let bus = at.bus(context.name()).await?;
                 let service = service::service(context, &at, &bus, &blobs, &mail, &mails, &site).await?;
+                let _beside = service::beside(context, &at, &bus, &blobs, clearing, &until).await?;
                 service::work(bus, service, until).await
             }
         }));
