@@ -110,7 +110,7 @@ const HAS_XMP: u8 = 0x04;
 fn webp(bytes: Bytes) -> Result<Bytes, Broken> {
     let mut webp = WebP::from_bytes(bytes).map_err(|_| Broken)?;
     let exif = webp.chunk_by_id(webp::CHUNK_EXIF).and_then(|chunk| chunk.content().data());
-    let turned = exif.and_then(|exif| orientation(exif.strip_prefix(EXIF).unwrap_or(&exif)));
+    let turned = exif.and_then(|exif| orientation(exif.strip_prefix(EXIF).unwrap_or(exif)));
     webp.chunks_mut().retain(|chunk| WEBP.contains(&chunk.id()));
     let head = webp.chunks().iter().position(|chunk| chunk.id() == webp::CHUNK_VP8X);
     if let Some(at) = head {

@@ -110,6 +110,10 @@ fn an_erased_shelf_stays_empty() {
     given::<Shelf>(full).by(Caller::System).when(Command::Erase {}).then([erased.clone()]);
     given::<Shelf>([erased.clone()]).by(Caller::System).when(Command::Erase {}).then([]);
     given::<Shelf>([erased]).when(Command::InitiateUpload(upload(6, 1))).rejected(Rejection::NotYours);
+    let files: Vec<Uuid> = (0..2500).map(Uuid::from_u128).collect();
+    let parts = files.chunks(1000).map(|some| Event::Erased { uploads: vec![], files: some.to_vec() });
+    let full = (0..2500).map(|n| completed(n, 1));
+    given::<Shelf>(full).by(Caller::System).when(Command::Erase {}).then(parts);
 }
 
 #[test]
