@@ -138,6 +138,9 @@ pub struct Edge {
     /// How many proxies in front add to X-Forwarded-For
     #[arg(long, env = "REPRISE_TRUSTED_PROXIES", default_value_t = 0, value_name = "N")]
     pub trusted_proxies: usize,
+    /// An upload that is not finished after so long is given up; 86400 is a day
+    #[arg(long, env = "REPRISE_UPLOAD_PATIENCE", default_value_t = 86_400, value_name = "SECONDS")]
+    pub upload_patience: u32,
 }
 
 /// Where the bytes of files lie.
@@ -146,6 +149,14 @@ pub struct Files {
     /// An S3 bucket, s3://bucket/prefix?endpoint=https://…&region=…, with the usual AWS_* credentials; without one a folder
     #[arg(long, env = "REPRISE_BLOBS", value_name = "URL", hide_env_values = true)]
     pub blobs: Option<String>,
+}
+
+/// What is cleared away.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Clearing {
+    /// Bytes of files that nothing knows of are removed when they are so old; 86400 is a day
+    #[arg(long, env = "REPRISE_ORPHAN_AGE", default_value_t = 86_400, value_name = "SECONDS")]
+    pub orphan_age: u64,
 }
 
 /// How mails leave.
@@ -257,6 +268,9 @@ pub struct Up {
     pub files: Files,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub clearing: Clearing,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub secrets: Secrets,
     /// Copies that NATS keeps of everything
     #[arg(long, env = "REPRISE_REPLICAS", default_value_t = 1, value_name = "N")]
@@ -292,6 +306,9 @@ pub struct Service {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as the description of the command")]
     pub files: Files,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as the description of the command")]
+    pub clearing: Clearing,
     /// Where people reach the platform from outside; links in mails begin with it
     #[arg(long, env = "REPRISE_PUBLIC_URL", default_value = "http://localhost:3000", value_name = "URL")]
     pub public_url: String,

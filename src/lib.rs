@@ -6,5 +6,6 @@ pub mod data;
 #[cfg(test)]
 mod deployment;
 pub mod observe;
+pub mod orphans;
 pub mod roles;
 pub mod supervise;

@@ -101,7 +101,8 @@ impl Nats {
         fs::create_dir_all(dir.join("jetstream")).with_context(|| format!("cannot make {}", dir.display()))?;
         let dir = absolute(dir)?;
         // the block lets `--store_dir` decide where, and keeps whatever the configuration says about streams
-        let block = if config.contains("jetstream") { "" } else { "jetstream { }\n" };
+        // plans are larger than the disks that are tried on; nothing is taken before there is something to keep
+        let block = if config.contains("jetstream") { "" } else { "jetstream { max_file_store: 64GB }\n" };
         fs::write(dir.join("nats-server.conf"), format!("{config}{block}"))
             .with_context(|| format!("cannot write into {}", dir.display()))?;
         let url = format!("nats://127.0.0.1:{port}");

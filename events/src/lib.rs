@@ -33,6 +33,8 @@ pub enum Event {
     Shelf(storage::Event),
     /// What happened to a video.
     Video(video::Event),
+    /// What happened to the list of somebody's videos.
+    Library(video::library::Event),
     /// What happened to a job.
     Job(processing::Event),
     /// What happened to what a person is told.
@@ -59,6 +61,8 @@ pub enum Command {
     Shelf(storage::Command),
     /// Asks something of a video.
     Video(video::Command),
+    /// Asks something of the list of somebody's videos.
+    Library(video::library::Command),
     /// Asks something of a job.
     Job(processing::Command),
     /// Asks something of what a person is told.
@@ -85,6 +89,7 @@ from!(
     Event::Profile(profile::Event),
     Event::Shelf(storage::Event),
     Event::Video(video::Event),
+    Event::Library(video::library::Event),
     Event::Job(processing::Event),
     Event::Inbox(notification::inbox::Event),
     Event::Template(notification::template::Event),
@@ -95,6 +100,7 @@ from!(
     Command::Profile(profile::Command),
     Command::Shelf(storage::Command),
     Command::Video(video::Command),
+    Command::Library(video::library::Command),
     Command::Job(processing::Command),
     Command::Inbox(notification::inbox::Command),
     Command::Template(notification::template::Command),

@@ -1,5 +1,7 @@
 //! A video: what its owner says of it, where its source is, what was made of it, and who may see it.
 
+pub mod library;
+
 use crate::Personal;
 use crate::media::{Film, Picture, Rendition, Storyboard};
 use crate::processing::Output;
@@ -112,6 +114,14 @@ pub enum Event {
         /// The file of the version before, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaces: Option<Uuid>,
+    },
+    /// A file that came for it is not wanted: it is gone, or somebody else's, or never was.
+    #[serde(rename = "video.video.source_refused.v1")]
+    SourceRefused {
+        /// Whose file it is.
+        owner: Uuid,
+        /// The file.
+        file: Uuid,
     },
     /// What is given changed.
     #[serde(rename = "video.video.updated.v1")]

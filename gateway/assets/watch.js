@@ -10,6 +10,7 @@
   function play() {
     if (playing) return;
     playing = true;
+    player.addEventListener("playing", watched, { once: true });
     const master = player.dataset.master;
     if (window.Hls && Hls.isSupported()) {
       const hls = new Hls({ enableWorker: true });
@@ -21,6 +22,10 @@
     } else {
       state.textContent = "This browser cannot play the video.";
     }
+  }
+
+  function watched() {
+    fetch("/api/videos/" + player.dataset.video + "/view", { method: "POST" }).catch(() => {});
   }
 
   async function look() {

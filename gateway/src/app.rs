@@ -7,7 +7,7 @@ use crate::edge::Edge;
 use crate::extract::{Admin, MaybeActor};
 use crate::health::Health;
 use crate::problem::Problem;
-use crate::videos::Watched;
+use crate::videos::{Views, Watched};
 use crate::{consistency, idempotency};
 use axum::http::StatusCode;
 use blobs::Blobs;
@@ -42,6 +42,7 @@ struct Parts {
     vault: vault::Client,
     health: Health,
     watched: Watched,
+    views: Views,
 }
 
 /// On whose behalf a command is sent.
@@ -77,8 +78,8 @@ impl Accepted {
 impl App {
     pub(crate) fn new(edge: Arc<Edge>, bus: Bus, reads: Reads, blobs: Blobs) -> Self {
         let vault = vault::Client::new(bus.clone());
-        let (health, watched) = (Health::default(), Watched::default());
-        App(Arc::new(Parts { edge, bus, reads, blobs, vault, health, watched }))
+        let (health, watched, views) = (Health::default(), Watched::default(), Views::default());
+        App(Arc::new(Parts { edge, bus, reads, blobs, vault, health, watched, views }))
     }
 
     /// Where the bytes of files lie.
@@ -89,6 +90,11 @@ impl App {
     /// What was just said of videos: who sees them, how far they are.
     pub(crate) fn watched(&self) -> &Watched {
         &self.0.watched
+    }
+
+    /// Views that were gathered.
+    pub(crate) fn views(&self) -> &Views {
+        &self.0.views
     }
 
     /// What the operator chose.

@@ -59,6 +59,7 @@ fn right(command: &Command) -> Right {
         Command::Video(Video::Note { .. } | Video::CountViews { .. } | Video::PublishAsScheduled { .. }) => {
             Right::Nobody
         }
+        Command::Library(_) => Right::Nobody,
         Command::Video(Video::AttachSource { .. }) => Right::Elsewhere("/api/storage/tus"),
         Command::Video(_) => Right::Rules,
         Command::Job(Job::Cancel {} | Job::Retry {}) => Right::Rules,

@@ -25,6 +25,8 @@ pub struct Config {
     pub sockets: usize,
     /// How long requests under way may take to end when the gateway stops.
     pub drain: Duration,
+    /// How long an upload that goes on later may take.
+    pub upload_patience: Duration,
     /// The folder with `hls.js`; without it only browsers that play HLS by themselves play videos.
     pub web: Option<PathBuf>,
     /// The folder with mails that were written to files, to be shown on the machine itself at `/dev/mail`.
@@ -45,6 +47,7 @@ impl Default for Config {
             connections: 16_384,
             sockets: 16_384,
             drain: Duration::from_secs(20),
+            upload_patience: Duration::from_secs(24 * 60 * 60),
             web: None,
             mails: None,
             version: env!("CARGO_PKG_VERSION"),

@@ -88,14 +88,17 @@ pub async fn serve(
     tokio::spawn(health::watch(app.clone(), background.clone()));
     tokio::spawn(realtime::listen(live.clone(), background.clone()));
     tokio::spawn(realtime::watch(live.clone(), background.clone()));
+    tokio::spawn(videos::hear_others(app.clone(), background.clone()));
+    tokio::spawn(videos::keep_telling(app.clone(), background.clone()));
     let (following, revoked, until) = (edge.clone(), app.bus().clone(), background.clone());
     tokio::spawn(async move { revocation::follow(&following.auth.revocations, &revoked, &until).await });
-    let router = routes(metrics).merge(sockets).route_layer(Labelled).with_state(app);
+    let router = routes(metrics).merge(sockets).route_layer(Labelled).with_state(app.clone());
     let closing = CancellationToken::new();
     let closed = tokio::spawn(live.end(closing.clone()));
     serve::connections(listener, edge, router, stop, closing).await;
     closed.await?;
     background.cancel();
+    videos::tell_last(&app).await;
     Ok(())
 }
 

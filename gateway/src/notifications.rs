@@ -52,6 +52,7 @@ fn telling_routes() -> Vec<Route> {
         post(&["/api/notifications/email"], send::email, send::email_doc()),
         post(&["/api/notifications/push"], send::push, send::push_doc()),
         post(&["/api/notifications/sms"], send::sms, send::sms_doc()),
+        post(&["/api/notifications/appointment-confirmation"], send::appointment, send::appointment_doc()),
         get(&["/api/notifications/deliveries"], deliveries::list, deliveries::list_doc()),
         post(&["/api/notifications/deliveries/{id}/retry"], deliveries::retry, deliveries::retry_doc()),
         post(&["/api/notifications/deliveries/{id}/receipt"], deliveries::receipt, deliveries::receipt_doc()),
@@ -80,6 +81,7 @@ fn template_routes() -> Vec<Route> {
             templates::preview,
             templates::preview_doc(),
         ),
+        post(&["/api/notifications/templates/{key}/test", "/api/templates/{key}/test"], send::test, send::test_doc()),
     ]
 }
 

@@ -1,6 +1,8 @@
 //! The work on videos over HTTP: begin it again, end it, see how far it is. It begins by itself; `start` is for what failed
 //! or was ended.
 
+mod jobs;
+
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
@@ -22,6 +24,9 @@ pub(crate) fn routes() -> Vec<Route> {
         post(&["/api/processing/videos/{id}/start"], start, start_doc()),
         post(&["/api/processing/videos/{id}/cancel"], cancel, cancel_doc()),
         get(&["/api/processing/videos/{id}/status"], videos::status, videos::status_doc_of("processing_status")),
+        get(&["/api/processing/queue/status"], jobs::queue, jobs::queue_doc()),
+        get(&["/api/processing/jobs"], jobs::list, jobs::list_doc()),
+        post(&["/api/processing/jobs/{id}/retry"], jobs::retry, jobs::retry_doc()),
     ]
 }
 

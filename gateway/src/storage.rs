@@ -5,6 +5,7 @@ mod files;
 mod finish;
 mod hls;
 mod one_shot;
+mod picture;
 mod range;
 mod signature;
 mod tus;

@@ -4,10 +4,12 @@ mod change;
 mod list;
 mod live;
 mod show;
+mod views;
 mod watch;
 
 pub(crate) use live::{Progress, Watched};
 pub(crate) use show::{missing, status, status_doc_of, visible};
+pub(crate) use views::{Views, hear_others, keep_telling, tell_last};
 
 use crate::table::{Route, delete, get, post, put};
 
@@ -24,6 +26,9 @@ pub(crate) fn routes() -> Vec<Route> {
         get(&["/api/videos/{id}/status"], show::status, show::status_doc()),
         post(&["/api/videos/{id}/publish"], change::publish, change::publish_doc()),
         post(&["/api/videos/{id}/unpublish"], change::unpublish, change::unpublish_doc()),
+        post(&["/api/videos/{id}/feature"], change::feature, change::feature_doc()),
+        post(&["/api/videos/{id}/unfeature"], change::unfeature, change::unfeature_doc()),
+        post(&["/api/videos/{id}/view"], views::view, views::doc()),
         get(&["/watch/{id}"], watch::page, watch::doc()),
     ]
 }

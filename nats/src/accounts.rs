@@ -168,7 +168,7 @@ fn permissions(role: &str) -> Option<Permissions> {
     let base = Permissions::new(role);
     Some(match role {
         "gateway" => base
-            .say(["cmd.>", "ask.>", "out.*.pending", "wake.OUTCOMES", "wake.waiting"])
+            .say(["cmd.>", "ask.>", "out.*.pending", "wake.OUTCOMES", "wake.waiting", "rt.seen"])
             .say(GATEWAY_ASKS.map(|verb| format!("vault.{verb}")))
             .keys()
             .read(EVENTS)
@@ -252,6 +252,7 @@ fn context(base: Permissions, context: &Context) -> Permissions {
             may.answers = true;
             may.say(["vault.erased"]).hear(["vault.>"]).look_up(OUTCOMES)
         }
+        "storage" => may.keys().say([format!("$JS.API.STREAM.INFO.{EVENTS}")]),
         "processing" => may.keys().say(["task.*"]),
         "video" => may.keys().say(["rt.video.*"]),
         "notification" => {

@@ -59,12 +59,18 @@ const PEOPLE: &[&str] = &["evt.identity.user.>", "evt.identity.session.>", "evt.
 /// What tells that a file is needed no more.
 const FILES: &[&str] = &["evt.storage.shelf.>", "evt.video.video.>", "evt.processing.job.>", "evt.identity.user.>"];
 /// What becomes of a video.
-const MEDIA: &[&str] = &["evt.storage.shelf.>", "evt.processing.job.>", "evt.video.video.>"];
+const MEDIA: &[&str] =
+    &["evt.storage.shelf.>", "evt.processing.job.>", "evt.video.video.>", "evt.video.library.>", "evt.identity.user.>"];
 /// What there is to work on.
 const JOBS: &[&str] = &["evt.video.video.>", "evt.processing.job.>"];
 /// What people hear of.
-const READERS: &[&str] =
-    &["evt.identity.user.>", "evt.identity.session.>", "evt.video.video.>", "evt.notification.inbox.>"];
+const READERS: &[&str] = &[
+    "evt.identity.user.>",
+    "evt.identity.session.>",
+    "evt.video.video.>",
+    "evt.notification.inbox.>",
+    "evt.notification.contact.>",
+];
 
 /// Every context.
 pub(crate) const CONTEXTS: [Context; 7] = [

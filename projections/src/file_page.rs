@@ -157,3 +157,12 @@ fn row(owner: Uuid, upload: &Upload, created_at: DateTime<Utc>) -> Row {
 pub async fn get(reads: &Reads, file: Uuid) -> sqlx::Result<Option<Row>> {
     sqlx::query_as("select * from read.file_page where file_id = $1").bind(file).fetch_optional(&reads.pool).await
 }
+
+/// Those of the files and uploads that there are, each with its state.
+///
+/// # Errors
+/// As of [`get`].
+pub async fn states(reads: &Reads, files: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String)>> {
+    let sql = "select file_id, state from read.file_page where file_id = any($1)";
+    sqlx::query_as(sql).bind(files).fetch_all(&reads.pool).await
+}

@@ -6,6 +6,7 @@ pub mod delivery_page;
 pub mod file_page;
 mod generation;
 pub mod inbox_page;
+pub mod job_page;
 mod live;
 mod log;
 mod member;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::recorded::Recorded;
 use crate::table::Rows;
 use crate::{
-    contact_page, delivery_page, file_page, inbox_page, operations, profile_page, template_page, user_page, video_page,
-    wishes_page,
+    contact_page, delivery_page, file_page, inbox_page, job_page, operations, profile_page, template_page, user_page,
+    video_page, wishes_page,
 };
 
 /// A read model in the making: its tables, and what each message changes in them.
@@ -101,6 +101,7 @@ pub fn all() -> Vec<Box<dyn Projection>> {
         Box::<wishes_page::WishesPage>::default(),
         Box::<template_page::TemplatePage>::default(),
         Box::<contact_page::ContactPage>::default(),
+        Box::<job_page::JobPage>::default(),
         Box::<operations::Operations>::default(),
     ]
 }

@@ -169,6 +169,10 @@ impl Projection for VideoPage {
         "video_page"
     }
 
+    fn logic(&self) -> u32 {
+        2
+    }
+
     fn listens(&self) -> &'static [&'static str] {
         &["evt.video.video.", "evt.identity.user."]
     }
@@ -211,7 +215,11 @@ impl Projection for VideoPage {
                 // what an erased person left to be done is about nothing any more
                 if let Some(row) = self.videos.change(&event.subject) {
                     row.evolve(what, event.time)?;
-                    (row.version, row.updated_at) = (version(event), event.time);
+                    row.version = version(event);
+                    // to be watched is no change
+                    if !matches!(what, video::Event::ViewsCounted { .. }) {
+                        row.updated_at = event.time;
+                    }
                 }
             }
             Event::User(user::Event::Erased {}) => {
@@ -309,7 +317,7 @@ impl Row {
             video::Event::Unpublished {} => (self.published_at, self.scheduled_at) = (None, None),
             video::Event::Featured { featured } => self.featured = *featured,
             video::Event::ViewsCounted { views } => self.views += i64::from(*views),
-            video::Event::Created { .. } | video::Event::Deleted { .. } => {}
+            video::Event::Created { .. } | video::Event::Deleted { .. } | video::Event::SourceRefused { .. } => {}
         }
         Ok(())
     }
@@ -380,6 +388,14 @@ pub async fn get(reads: &Reads, video: Uuid) -> sqlx::Result<Option<Row>> {
     sqlx::query_as("select * from read.video_page where video_id = $1").bind(video).fetch_optional(&reads.pool).await
 }
 
+/// Those of the videos that there are.
+///
+/// # Errors
+/// As of [`get`].
+pub async fn many(reads: &Reads, videos: &[Uuid]) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as("select * from read.video_page where video_id = any($1)").bind(videos).fetch_all(&reads.pool).await
+}
+
 /// Videos, the newest first.
 ///
 /// # Errors
@@ -409,6 +425,6 @@ pub async fn search(reads: &Reads, search: &Search) -> sqlx::Result<Vec<Row>> {
     if let Some((created_at, video)) = search.after {
         sql.push(" and (created_at, video_id) < (").push_bind(created_at).push(", ").push_bind(video).push(")");
     }
-    sql.push(" order by created_at desc, video_id desc limit ").push_bind(search.limit.clamp(1, 100));
+    sql.push(" order by created_at desc, video_id desc limit ").push_bind(search.limit.clamp(1, 101));
     sql.build_query_as().fetch_all(&reads.pool).await
 }

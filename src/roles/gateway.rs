@@ -5,6 +5,7 @@ use blobs::Blobs;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::{GATEWAY, Reads};
 use std::io::ErrorKind;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +55,7 @@ pub fn config(edge: &Edge) -> gateway::Config {
         rate_limits: edge.rate_limits == Switch::On,
         trusted_proxies: edge.trusted_proxies,
         cors_origins: if origins.is_empty() { usual.cors_origins } else { origins },
+        upload_patience: Duration::from_secs(edge.upload_patience.into()),
         web: embedded::web(),
         version: env!("CARGO_PKG_VERSION"),
         ..usual

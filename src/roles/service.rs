@@ -3,18 +3,20 @@
 use anyhow::Result;
 use blobs::{Blobs, Key};
 use nats::{Bus, Keyring};
-use notification::{Address, AddressOf, Mailer, Push, PushServices, Sms, Tell, Ways};
+use notification::{Address, AddressOf, Admins, Mailer, Push, PushServices, Sms, Tell, Ways};
 use processing::Queue;
 use projections::{GATEWAY, Reads, profile_page, user_page};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use storage::{Bytes, Sweep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 use video::Say;
 
-use crate::cli::{self, Channels, Context, Files, Mail};
+use crate::cli::{self, Channels, Clearing, Context, Files, Mail};
 use crate::connect::Place;
+use crate::orphans::Orphans;
 use crate::roles::own::Process;
 
 /// Runs one context until told to stop.
@@ -29,7 +31,30 @@ pub async fn run(args: cli::Service) -> Result<()> {
     let blobs = blobs(&args.files, data)?;
     let mails = data.join("mail");
     let service = service(args.context, &process.place, &bus, &blobs, &args.channels, &mails, &args.public_url).await?;
+    let _beside = beside(args.context, &process.place, &bus, &blobs, args.clearing, &process.stop).await?;
     work(bus, service, process.stop).await
+}
+
+/// Begins what a context does besides following messages; it ends with what this returns.
+///
+/// # Errors
+/// Postgres is not named.
+pub async fn beside(
+    context: Context,
+    place: &Place,
+    bus: &Bus,
+    blobs: &Blobs,
+    clearing: Clearing,
+    stop: &CancellationToken,
+) -> Result<Option<DropGuard>> {
+    if context != Context::Storage {
+        return Ok(None);
+    }
+    let reads = Reads::connect(&place.database(GATEWAY)?).await?;
+    let (bus, blobs, age) = (bus.clone(), blobs.clone(), Duration::from_secs(clearing.orphan_age));
+    let until = stop.child_token();
+    tokio::spawn(Orphans { bus, blobs, reads, age }.keep_collecting(until.clone()));
+    Ok(Some(until.drop_guard()))
 }
 
 /// Does a service's work until `stop`, and ends what was begun.
@@ -86,6 +111,7 @@ pub async fn service(
             let vault = ::vault::Client::new(bus.clone());
             let (mailer, push, sms) = channels(ways, &vault, mails, site)?;
             let reads = Reads::connect(&place.database(GATEWAY)?).await?;
+            let admins = admins(reads.clone());
             let ways = Ways {
                 unsubscribe_at: notification::unsubscribe_by(vault.clone(), mailer.site()),
                 mailer: Arc::new(mailer),
@@ -93,7 +119,7 @@ pub async fn service(
                 sms,
                 address_of: address_of(reads, bus.keyring().clone()),
             };
-            notification::service(notification::from_vault(vault), ways, tell(bus.clone()))
+            notification::service(notification::from_vault(vault), ways, tell(bus.clone()), admins)
         }
     })
 }
@@ -142,8 +168,10 @@ fn sweep(blobs: Blobs) -> Sweep {
                 Bytes::Upload(upload) => drop(blobs.abort(upload).await?),
                 Bytes::File(file) => drop(blobs.delete(&Key::new(&format!("files/{file}"))?).await?),
                 Bytes::Video(video) => drop(blobs.delete_all(&Key::new(&format!("videos/{video}"))?).await?),
-                Bytes::Run { of, version, run } => {
-                    blobs.delete_all(&Key::new(&format!("videos/{of}/{version}.{run}"))?).await?;
+                Bytes::Runs { of, version, last } => {
+                    for run in 1..=last {
+                        blobs.delete_all(&Key::new(&format!("videos/{of}/{version}.{run}"))?).await?;
+                    }
                 }
             }
             Ok(())
@@ -158,6 +186,17 @@ fn queue(bus: Bus) -> Queue {
         Box::pin(async move {
             let task = serde_json::to_vec(&event)?;
             bus.queue(class, event.id, task).await.map_err(|error| anyhow::anyhow!("{error}"))
+        })
+    })
+}
+
+/// The newest accounts with that role.
+fn admins(reads: Reads) -> Admins {
+    Arc::new(move || {
+        let reads = reads.clone();
+        Box::pin(async move {
+            let wanted = user_page::Search { role: Some("admin".into()), limit: 100, ..Default::default() };
+            Ok(user_page::search(&reads, &wanted).await?.into_iter().map(|admin| admin.id).collect())
         })
     })
 }

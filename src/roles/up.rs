@@ -318,12 +318,14 @@ async fn start_roles(
     for context in all {
         let (at, until, ways, blobs) = (place.clone(), stop.clone(), args.channels.clone(), blobs.clone());
         let (mails, site) = (folder.path("mail"), gateway::public_url(&args.edge));
+        let clearing = args.clearing;
         roles.spawn(keep(context.name(), stop.clone(), move || {
             let (at, until, ways, mails, site) = (at.clone(), until.clone(), ways.clone(), mails.clone(), site.clone());
             let blobs = blobs.clone();
             async move {
                 let bus = at.bus(context.name()).await?;
                 let service = service::service(context, &at, &bus, &blobs, &ways, &mails, &site).await?;
+                let _beside = service::beside(context, &at, &bus, &blobs, clearing, &until).await?;
                 service::work(bus, service, until).await
             }
         }));

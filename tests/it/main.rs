@@ -1,6 +1,7 @@
 //! The whole system, from HTTP to the log and back: every test runs the real program with a real nats-server and a real
 //! Postgres of its own. Tests wait for conditions, never for lengths of time.
 
+mod access;
 mod commands;
 mod erasure;
 mod faults;
@@ -20,3 +21,5 @@ mod rebuild;
 mod rights;
 mod running;
 mod support;
+mod uploads;
+mod videos;

@@ -1,88 +1,12 @@
 //! Videos: a file that arrives in pieces becomes a film in several sizes, its owner hears of it, others see it when it is
 //! published, and nothing is left of it when it is deleted. With real ffmpeg.
 
+use crate::support::films::clip;
 use crate::support::platform::Setup;
-use crate::support::{Answer, Person, Platform, eventually, patiently};
+use crate::support::{Answer, Person, Platform, eventually};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
-
-/// How long the work on a few seconds of film may take on a busy machine.
-const WORK: Duration = Duration::from_secs(120);
-const PIECE: &str = "application/offset+octet-stream";
-
-/// A film of a few seconds.
-pub fn clip(folder: &Path, size: &str, seconds: u32) -> PathBuf {
-    let file = folder.join(format!("{size}-{seconds}.mp4"));
-    let picture = format!("testsrc2=size={size}:rate=30");
-    let made = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", "sine=440"])
-        .args(["-t", &seconds.to_string(), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"])
-        .args(["-c:a", "aac", "-shortest"])
-        .arg(&file)
-        .status()
-        .expect("ffmpeg is here, scripts/fetch sees to it");
-    assert!(made.success());
-    file
-}
-
-/// `Upload-Metadata`.
-fn metadata(pairs: &[(&str, &str)]) -> String {
-    use base64::Engine;
-    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-    pairs.iter().map(|(name, value)| format!("{name} {}", encode(value))).collect::<Vec<_>>().join(",")
-}
-
-impl Platform {
-    /// Begins a resumable upload; where its pieces go.
-    async fn begin_upload(&self, person: &Person, length: usize, said: &[(&str, &str)]) -> String {
-        let request = self.post("/api/storage/tus").by(person).header("tus-resumable", "1.0.0");
-        let request = request.header("upload-length", &length.to_string());
-        let answer = request.header("upload-metadata", &metadata(said)).send().await.expect(201);
-        answer.header("location").expect("a location").to_owned()
-    }
-
-    /// Sends a piece.
-    async fn piece(&self, person: &Person, place: &str, offset: usize, bytes: &[u8]) -> Answer {
-        let request = self.request(reqwest::Method::PATCH, place).by(person).header("tus-resumable", "1.0.0");
-        request.header("upload-offset", &offset.to_string()).body(PIECE, bytes.to_vec()).send().await
-    }
-
-    /// Uploads a file in one piece.
-    pub async fn uploaded(&self, person: &Person, bytes: &[u8], title: &str) {
-        let said = [("filename", "clip.mp4"), ("purpose", "video"), ("title", title)];
-        let place = self.begin_upload(person, bytes.len(), &said).await;
-        self.piece(person, &place, 0, bytes).await.expect(204);
-    }
-
-    /// The one video of a person, as soon as it is in one of these states.
-    pub async fn video_in(&self, person: &Person, states: &[&str]) -> Value {
-        patiently(&format!("the video is {states:?}"), WORK, async || {
-            let answer = self.get(&format!("/api/videos/user/{}", person.id)).by(person).send().await.expect(200);
-            let video = answer.body["items"].get(0)?.clone();
-            states.contains(&video["status"].as_str()?).then_some(video)
-        })
-        .await
-    }
-
-    /// The files in the blob store, and what workers left behind.
-    fn files(&self) -> Vec<PathBuf> {
-        let mut files = vec![];
-        let mut folders = vec![self.data().join("blobs"), self.data().join("scratch")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.path().is_dir() {
-                    folders.push(entry.path());
-                } else if entry.file_name() != "lock" {
-                    files.push(entry.path());
-                }
-            }
-        }
-        files
-    }
-}
+use std::path::PathBuf;
 
 /// A film's whole life.
 #[tokio::test]
@@ -258,7 +182,7 @@ async fn what_does_not_become_a_film() {
 /// A form does as well, for small things.
 async fn in_one_go(platform: &Platform) {
     let eve = platform.somebody().await;
-    let picture = b"\x89PNG\r\n\x1a\n and whatever follows".to_vec();
+    let picture = crate::support::films::dot();
     let text = |name: &str, value: &str| {
         format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes()
     };

@@ -15,6 +15,8 @@ async fn what_people_are_told() {
     wishes_are_kept(&platform, &admin, &person).await;
     one_click_ends_mails(&platform, &admin, &person).await;
     what_comes_back_is_not_sent_again(&platform, &admin, &person).await;
+    templates_are_filled(&platform, &admin, &person).await;
+    admins_hear_of_letters(&platform, &admin).await;
     browsers_are_kept(&platform, &person).await;
     nobody_else_may(&platform, &person).await;
     nothing_is_left_of_the_forgotten(&platform, &admin, &person).await;
@@ -141,6 +143,34 @@ async fn what_comes_back_is_not_sent_again(platform: &Platform, admin: &Person, 
     platform.delete(&lift).by(admin).send().await.expect(200);
     told(platform, admin, message(person, "It arrives again", "transactional")).await;
     platform.mail(&person.email, "It arrives again").await;
+}
+
+async fn templates_are_filled(platform: &Platform, admin: &Person, person: &Person) {
+    let locale = json!({ "locale": "de-AT" });
+    let wished = platform.put("/api/notifications/preferences").by(person).json(locale).send().await.expect(200);
+    let confirm = |data: Value| {
+        let body = json!({ "user_id": person.id, "data": data });
+        platform.post("/api/notifications/appointment-confirmation").by(admin).after(&wished).json(body).send()
+    };
+    confirm(json!({ "title": "Anprobe" })).await.refused(422);
+    confirm(json!({ "title": "Anprobe", "starts_at": "Montag, 9:00" })).await.expect(200);
+    platform.mail(&person.email, "Ihr Termin: Anprobe, Montag, 9:00").await;
+    let both = json!({ "user_id": person.id, "text": "Hello", "template": "appointment_confirmation" });
+    let tell = |body: Value| platform.post("/api/notifications/send").by(admin).json(body).send();
+    tell(both).await.problem(422, "field_unexpected");
+    tell(json!({ "user_id": person.id })).await.problem(422, "field_required");
+    let data = json!({ "data": { "title": "Trial", "starts_at": "now" } });
+    let test = platform.post("/api/notifications/templates/appointment_confirmation/test").by(admin);
+    test.json(data).send().await.expect(200);
+    platform.mail(&admin.email, "Your appointment: Trial, now").await;
+}
+
+async fn admins_hear_of_letters(platform: &Platform, admin: &Person) {
+    let form =
+        json!({ "name": "Eve", "email": "eve@example.org", "subject": "Bridges", "message": "Do you build them?" });
+    platform.post("/api/contact").json(form).send().await.expect(201);
+    let mail = platform.mail(&admin.email, "Somebody wrote with the contact form").await;
+    assert!(!mail.text.contains("Bridges"), "what was written stays where it can be erased: {}", mail.text);
 }
 
 async fn browsers_are_kept(platform: &Platform, person: &Person) {

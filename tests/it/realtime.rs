@@ -1,6 +1,6 @@
 //! Sockets, with the client that everybody has: who is let in, who hears what, and when a socket ends.
 
-use crate::media::clip;
+use crate::support::films::clip;
 use crate::support::platform::Setup;
 use crate::support::sockets::{Socket, Sockets};
 use crate::support::{Person, Platform};

@@ -65,7 +65,7 @@ pub(crate) struct Telling {
     #[serde(alias = "subject")]
     pub(super) title: Option<String>,
     #[serde(alias = "message", alias = "body")]
-    pub(super) text: String,
+    pub(super) text: Option<String>,
     pub(super) html: Option<String>,
     #[serde(alias = "url")]
     pub(super) link: Option<String>,
@@ -73,6 +73,34 @@ pub(crate) struct Telling {
     pub(super) channels: Option<Vec<Channel>>,
     /// The caller's own key: the same one for the same person is told once.
     pub(super) key: Option<String>,
+    /// The key of a template, in place of title and text.
+    pub(super) template: Option<String>,
+    /// What the template is filled with.
+    #[serde(default)]
+    pub(super) data: Map<String, Value>,
+    pub(super) locale: Option<String>,
+}
+
+/// `POST /api/notifications/appointment-confirmation`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Appointment {
+    #[serde(alias = "userId", alias = "to")]
+    pub(super) user_id: Uuid,
+    /// What the template `appointment_confirmation` is filled with.
+    pub(super) data: Map<String, Value>,
+    pub(super) channels: Option<Vec<Channel>>,
+    pub(super) key: Option<String>,
+    pub(super) locale: Option<String>,
+}
+
+/// `POST /api/notifications/templates/{key}/test`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TemplateTest {
+    pub(super) locale: Option<String>,
+    #[serde(default)]
+    pub(super) data: Map<String, Value>,
 }
 
 /// `POST /api/notifications/deliveries/{id}/receipt`

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use templates::{Fault, Rendered, Unfit};
 
 /// In what language a message is that nobody wished another for.
-const LOCALE: &str = "en";
+pub(super) const LOCALE: &str = "en";
 
 fn keyed(doc: Doc) -> Doc {
     doc.path("key", "The template", json!({ "type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 60 }))

@@ -23,6 +23,19 @@ pub(super) fn schemas() -> Value {
         "type": "object",
         "properties": { "name": { "type": "string" }, "width": { "type": "integer" }, "height": { "type": "integer" } },
     });
+    let task = json!({
+        "type": "object",
+        "properties": {
+            "name": { "type": "string" },
+            "class": { "enum": ["required", "normal", "optional"] },
+            "state": { "enum": ["queued", "running", "done", "failed"] },
+            "attempts": { "type": "integer", "minimum": 0 },
+            "error": {
+                "type": ["object", "null"],
+                "description": "Why the last attempt failed: `code`, `message`, and for admins `tail`, the end of what the tool said",
+            },
+        },
+    });
     json!({
         "VideoDraft": closed("What is said of a new video", &["title"], said()),
         "VideoChange": closed("What is to be said of it from now on", &[], said()),
@@ -30,6 +43,10 @@ pub(super) fn schemas() -> Value {
         "VideoChanged": open("The video", &["id", "version"], json!({
             "id": id("The video"),
             "version": number("The `ETag`"),
+        })),
+        "ViewCounted": open("A view", &["id", "counted"], json!({
+            "id": id("The video"),
+            "counted": { "type": "boolean", "description": "Whether it counts" },
         })),
         "Video": open("A video", &["id", "user_id", "title", "status", "progress", "visibility"], json!({
             "id": id("The video"),
@@ -68,6 +85,33 @@ pub(super) fn schemas() -> Value {
             "published": { "type": "boolean", "description": "Whether others see it" },
             "renditions": { "type": "array", "items": { "type": "string" } },
             "error": { "type": ["object", "null"], "description": "Why nothing could be made of it" },
+        })),
+        "Queue": open("How much there is to do", &["waiting", "active", "classes", "jobs"], json!({
+            "waiting": number("Tasks that no worker has taken yet"),
+            "active": number("Tasks under way"),
+            "classes": { "type": "object", "description": "The same for each class: required, normal, optional" },
+            "jobs": { "type": "object", "description": "Jobs that are under way, and that failed" },
+        })),
+        "Job": open("A job", &["id", "kind", "video_id", "user_id", "run", "state", "tasks"], json!({
+            "id": id("The job"),
+            "kind": text("Which kind of work"),
+            "video_id": id("The video"),
+            "source_version": number("The version of its file"),
+            "user_id": id("Whose it is"),
+            "run": number("How often it was begun"),
+            "state": { "enum": ["working", "completed", "failed", "cancelled"] },
+            "tasks": { "type": "array", "items": task },
+            "error": { "type": ["object", "null"], "description": "Why it failed" },
+            "created_at": time("Begun"),
+            "updated_at": time("When something happened to it last"),
+        })),
+        "Jobs": open("A page of jobs, newest first", &["items", "next"], json!({
+            "items": { "type": "array", "items": reference("schemas", "Job") },
+            "next": maybe("string", "Send it as `after` for the next page; `null` on the last"),
+        })),
+        "JobChanged": open("The job", &["id", "version"], json!({
+            "id": id("The job"),
+            "version": number("The `ETag`"),
         })),
         "FileChanged": open("The file", &["id"], json!({ "id": id("The file") })),
         "FileUploaded": open("A file that is here", &["id", "size", "purpose"], json!({

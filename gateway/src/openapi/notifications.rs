@@ -103,15 +103,29 @@ pub(super) fn schemas() -> Value {
         })),
         "PushSubscribed": open("The browser", &["id"], json!({ "id": id("The browser"), "version": number("Of the inbox") })),
         "PushSubscriptions": open("Browsers", &["items"], json!({ "items": { "type": "array", "items": browser } })),
-        "Telling": closed("What is to be told to whom", &["user_id", "text"], json!({
+        "Telling": closed("What is to be told to whom: `title` and `text`, or a `template`", &["user_id"], json!({
             "user_id": id("The person"),
             "title": { "type": ["string", "null"], "maxLength": 200 },
-            "text": { "type": "string", "minLength": 1, "maxLength": 20000 },
+            "text": { "type": ["string", "null"], "minLength": 1, "maxLength": 20000 },
+            "template": { "type": ["string", "null"], "maxLength": 60 },
+            "data": { "type": "object", "description": "What the template is filled with" },
+            "locale": { "type": ["string", "null"], "maxLength": 35 },
             "html": { "type": ["string", "null"], "maxLength": 100_000 },
             "link": { "type": ["string", "null"], "maxLength": 2048 },
             "category": { "enum": ["security", "transactional", "activity", "marketing", null] },
             "channels": { "type": ["array", "null"], "items": channel() },
             "key": { "type": ["string", "null"], "maxLength": 200 },
+        })),
+        "Appointment": closed("What is confirmed to whom", &["user_id", "data"], json!({
+            "user_id": id("The person"),
+            "data": { "type": "object", "description": "What the template is filled with" },
+            "channels": { "type": ["array", "null"], "items": channel() },
+            "key": { "type": ["string", "null"], "maxLength": 200 },
+            "locale": { "type": ["string", "null"], "maxLength": 35 },
+        })),
+        "TemplateTest": closed("What to fill it with", &[], json!({
+            "locale": { "type": ["string", "null"], "maxLength": 35 },
+            "data": { "type": "object" },
         })),
         "Told": open("What was told", &["success", "id", "user_id"], json!({
             "success": { "const": true },

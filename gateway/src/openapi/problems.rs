@@ -360,7 +360,6 @@ pub(crate) const PROBLEMS: &[Page] = &[
     page("field_required", 422, "A field is missing.", FIX),
     page("link_invalid", 422, "A link begins with https:// or with the / of this site.", FIX),
     page("zone_unknown", 422, "The zone is no IANA name like Europe/Vienna.", FIX),
-    page("locale_invalid", 422, "The locale is no BCP 47 tag like en or de-AT.", FIX),
     page(
         "subscription_invalid",
         422,

@@ -113,6 +113,8 @@ fn examples_are_accepted_by_the_readers() {
             "PushSubscription" => reads::<Browser>,
             "PushSubscriptionEnd" => reads::<Which>,
             "Telling" => reads::<Telling>,
+            "Appointment" => reads::<Appointment>,
+            "TemplateTest" => reads::<TemplateTest>,
             "DeliveryReceipt" => reads::<Said>,
             "TemplatePut" => reads::<TemplatePut>,
             "TemplatePublication" => reads::<TemplatePublication>,

@@ -62,7 +62,8 @@ pub(super) async fn original(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     app.fresh(&asked, &["video_page", "file_page"]).await?;
-    let row = video_page::get(app.reads(), id).await?.ok_or_else(videos::missing)?;
+    let row = video_page::get(app.reads(), id).await?;
+    let row = row.filter(|row| row.owner == actor.id || actor.is_admin()).ok_or_else(videos::missing)?;
     serve(&app, &actor, row.file.ok_or_else(missing)?, &method, &headers).await
 }
 
@@ -81,7 +82,8 @@ async fn serve(
     let mime = row.mime.as_deref().unwrap_or("application/octet-stream");
     let plain = ["video/", "audio/", "image/"].iter().any(|kind| mime.starts_with(kind)) && mime != "image/svg+xml";
     let disposition = (!plain).then(|| "attachment".to_owned());
-    let shown = Shown { mime: if plain { mime } else { "application/octet-stream" }, cache: CACHE, disposition };
+    let mime = if plain { mime } else { "application/octet-stream" };
+    let shown = Shown { mime, cache: CACHE, disposition, sandboxed: true };
     answer(app.blobs(), &key_of(file), method, headers, shown).await
 }
 

@@ -69,7 +69,7 @@ pub(super) async fn get(
     {
         return signed_playlist(&app, &key, &query).await;
     }
-    answer(app.blobs(), &key, &method, &headers, Shown { mime, cache, disposition: None }).await
+    answer(app.blobs(), &key, &method, &headers, Shown { mime, cache, disposition: None, sandboxed: false }).await
 }
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";

@@ -93,9 +93,9 @@ async fn receive(
     begin(app, actor, asked, initiation(actor, id, length, &said, Utc::now() + TimeDelta::hours(1))?).await?;
     app.blobs().append(id, 0, field, None).await.map_err(refused)?;
     let upload = app.blobs().shorten(id).await.map_err(unfinished)?;
-    finish(app, asked, &upload).await?;
+    let size = finish(app, asked, &upload).await?;
     let video = said.get("video_id").and_then(|id| Uuid::try_parse(id).ok());
     let video = video.or_else(|| (said["purpose"] == "video").then(|| events::video::of_file(id)));
-    let body = json!({ "id": id, "size": upload.offset, "purpose": said["purpose"], "video_id": video });
+    let body = json!({ "id": id, "size": size, "purpose": said["purpose"], "video_id": video });
     Ok(Answer::created(&format!("/api/storage/files/{id}"), &body))
 }

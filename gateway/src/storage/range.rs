@@ -8,6 +8,9 @@ use axum::response::Response;
 use blobs::{Blobs, Key};
 use std::ops::Range;
 
+/// Nothing is loaded, nothing runs, and it is of no origin.
+const SANDBOX: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
+
 /// How a blob is shown.
 pub(super) struct Shown<'a> {
     /// Its media type.
@@ -16,6 +19,8 @@ pub(super) struct Shown<'a> {
     pub(super) cache: &'static str,
     /// `Content-Disposition`, for what browsers must not show as a page.
     pub(super) disposition: Option<String>,
+    /// Somebody else made it: no browser runs what may be in it.
+    pub(super) sandboxed: bool,
 }
 
 /// What of a blob is wanted.
@@ -59,6 +64,9 @@ pub(super) async fn answer(
     put(&mut response, header::CONTENT_TYPE, shown.mime);
     if let Some(disposition) = &shown.disposition {
         put(&mut response, header::CONTENT_DISPOSITION, disposition);
+    }
+    if shown.sandboxed {
+        put(&mut response, header::CONTENT_SECURITY_POLICY, SANDBOX);
     }
     let range = match wanted(headers, &tag, found.size) {
         Wanted::Whole => None,

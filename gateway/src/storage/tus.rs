@@ -9,23 +9,22 @@ use crate::auth::Actor;
 use crate::openapi::{Access, Doc, doc as describe};
 use crate::path::Id;
 use crate::problem::Problem;
+use crate::videos;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use blobs::{Begun, Checksum, Upload};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use events::Personal;
 use events::storage::{self, Command, Purpose};
 use futures::StreamExt;
-use projections::file_page;
+use projections::{file_page, video_page};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// An upload that nobody finishes is given up after a day.
-const PATIENCE: TimeDelta = TimeDelta::hours(24);
 /// The longest file of all purposes, bytes: more is refused by the rules.
 const MOST: u64 = 16 << 30;
 
@@ -79,7 +78,7 @@ pub(super) async fn create(
         Problem::malformed("upload_length_invalid", "send Upload-Length, the bytes of the whole file")
     })?;
     let said = metadata(&headers)?;
-    let (id, expires) = (app.new_id(&asked)?, Utc::now() + PATIENCE);
+    let (id, expires) = (app.new_id(&asked)?, Utc::now() + app.config().upload_patience);
     let upload = initiation(&actor, id, length, &said, expires)?;
     begin(&app, &actor, &asked, upload).await?;
     let mut offset = 0;
@@ -95,12 +94,19 @@ pub(super) async fn create(
 /// Keeps room on the shelf, then in the store.
 ///
 /// # Errors
-/// The shelf has no room, or the store fails.
+/// It is for a video of somebody else, the shelf has no room, or the store fails.
 pub(super) async fn begin(app: &App, actor: &Actor, asked: &Asked, upload: storage::Upload) -> Result<(), Problem> {
     let note = serde_json::to_value(Note { purpose: upload.purpose }).map_err(|error| Problem::internal(&error))?;
     let begun =
         Begun { key: key_of(upload.upload), length: upload.length, owner: actor.id, expires: upload.expires_at, note };
     let id = upload.upload;
+    if let Some(video) = upload.video {
+        // the rules look again when it has arrived; a draft that no page knows yet is fine
+        let row = video_page::get(app.reads(), video).await?;
+        if row.is_some_and(|row| row.owner != actor.id) {
+            return Err(videos::missing());
+        }
+    }
     app.send(actor, asked, actor.id, Command::InitiateUpload(upload)).await?;
     app.blobs().begin(id, &begun).await.map_err(|fault| failed(&fault))
 }

@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::auth::Actor;
-use crate::extract::Body;
+use crate::extract::{Admin, Body};
 use crate::openapi::{Access, DONE, Doc, doc as describe};
 use crate::path::Id;
 use crate::problem::Problem;
@@ -133,6 +133,39 @@ pub(super) async fn unpublish(
     asked: Asked,
 ) -> Result<Answer, Problem> {
     obey(&app, &actor, &asked, id, Command::Unpublish {}).await
+}
+
+pub(super) fn feature_doc() -> Doc {
+    describe("feature_video", "videos", "Put a video among the featured ones")
+        .access(Access::Admin)
+        .id_of("id", "The video")
+        .command()
+        .if_match()
+        .answers_with(200, "VideoChanged", "So it is", DONE)
+}
+
+/// `POST /api/videos/{id}/feature`
+pub(super) async fn feature(State(app): State<App>, admin: Admin, Id(id): Id, asked: Asked) -> Result<Answer, Problem> {
+    obey(&app, &admin.0, &asked, id, Command::Feature { featured: true }).await
+}
+
+pub(super) fn unfeature_doc() -> Doc {
+    describe("unfeature_video", "videos", "Take a video from among the featured ones")
+        .access(Access::Admin)
+        .id_of("id", "The video")
+        .command()
+        .if_match()
+        .answers_with(200, "VideoChanged", "So it is", DONE)
+}
+
+/// `POST /api/videos/{id}/unfeature`
+pub(super) async fn unfeature(
+    State(app): State<App>,
+    admin: Admin,
+    Id(id): Id,
+    asked: Asked,
+) -> Result<Answer, Problem> {
+    obey(&app, &admin.0, &asked, id, Command::Feature { featured: false }).await
 }
 
 async fn obey(app: &App, actor: &Actor, asked: &Asked, id: Uuid, command: Command) -> Result<Answer, Problem> {

@@ -130,7 +130,7 @@ pub(super) async fn get(
     asked: Asked,
 ) -> Result<Answer, Problem> {
     app.fresh(&asked, &["video_page"]).await?;
-    let row = looked_up(&app, id).await?.filter(|row| may_see(row, actor.as_ref())).ok_or_else(missing)?;
+    let row = shown_to(&app, id, actor.as_ref()).await?;
     let owner = is_own(&row, actor.as_ref());
     let version = row.version.unsigned_abs();
     Ok(Answer::ok(&Video::new(&app, row, owner)).etag(version))
@@ -171,6 +171,14 @@ pub(crate) async fn status(
         "renditions": row.renditions.as_array().into_iter().flatten().map(|one| one["name"].clone()).collect::<Vec<_>>(),
         "error": row.failure,
     })))
+}
+
+/// The video as it is now, if this caller may see it.
+///
+/// # Errors
+/// 404, as of [`visible`].
+pub(super) async fn shown_to(app: &App, video: Uuid, actor: Option<&Actor>) -> Result<Row, Problem> {
+    looked_up(app, video).await?.filter(|row| may_see(row, actor)).ok_or_else(missing)
 }
 
 async fn looked_up(app: &App, video: Uuid) -> Result<Option<Row>, Problem> {

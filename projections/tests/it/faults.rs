@@ -146,7 +146,7 @@ async fn a_rebuild_that_is_under_way_keeps_a_second_one_away() {
     let error = rebuild(&world.pool, world.log(), &PAGES).await.expect_err("locked").to_string();
     assert!(error.contains("being rebuilt already"), "{error}");
     let error = rebuild(&world.pool, world.log(), &["user_pages"]).await.expect_err("no such").to_string();
-    assert!(error.contains("there are user_page, profile_page, file_page, video_page, operations"), "{error}");
+    assert!(error.contains("there are user_page, profile_page, ") && error.contains(", operations"), "{error}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod engine;
 mod faults;
 mod feed;
+mod jobs;
 mod live;
 mod messages;
 mod pages;

@@ -3,6 +3,7 @@
 //! switched off, wait for nobody, and carry what must be in no log. Here too: the texts that messages are made of, and
 //! what people write with the contact form.
 
+mod admins;
 mod contact;
 mod delivering;
 mod greeting;
@@ -25,6 +26,7 @@ mod unsent;
 mod vapid;
 mod wishes;
 
+pub use admins::Admins;
 pub use delivering::{UnsubscribeAt, Ways};
 pub use letter::Letter;
 pub use mailer::{Mailer, Undelivered};
@@ -81,7 +83,7 @@ const LOOKS: u32 = 50;
 const BETWEEN: Duration = Duration::from_millis(20);
 
 /// What notification contributes.
-pub fn service(mint: Mint, ways: Ways, tell: Tell) -> Service {
+pub fn service(mint: Mint, ways: Ways, tell: Tell, admins: Admins) -> Service {
     let post = Arc::new(Post { mailer: ways.mailer.clone(), mint, address_of: ways.address_of.clone() });
     let mails: Worker = Arc::new(move |event| {
         let post = post.clone();
@@ -91,6 +93,7 @@ pub fn service(mint: Mint, ways: Ways, tell: Tell) -> Service {
         .works("mail_the_person", mails)
         .works("deliver", delivering::worker(ways))
         .works("tell_who_is_here", telling::worker(tell))
+        .works("tell_admins_what_came", admins::worker(admins))
 }
 
 /// What of it needs nobody outside.

@@ -5,7 +5,9 @@ use events::identity::{session, user};
 use events::notification::inbox::{self, Attempt, Category, Channel, Command, Delivery, Item, What};
 use events::{AuthType, Event, Message, Personal, Source, Spec};
 use kernel::{Done, Fault};
-use notification::{Address, AddressOf, Mailer, Mint, Push, PushKey, PushServices, UnsubscribeAt, Ways, service};
+use notification::{
+    Address, AddressOf, Admins, Mailer, Mint, Push, PushKey, PushServices, UnsubscribeAt, Ways, service,
+};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -82,7 +84,8 @@ async fn do_as(worker: &str, mailer: Mailer, address_of: AddressOf, event: &Mess
     let push_key: PushKey = Arc::new(|| Box::pin(async { anyhow::bail!("no pushes in these tests") }));
     let push = Push::new(push_key, SITE, PushServices::default()).expect("a contact");
     let ways = Ways { mailer: Arc::new(mailer), address_of, unsubscribe_at, push, sms: None };
-    let service = service(mint(), ways, Arc::new(|_, _| {}));
+    let nobody: Admins = Arc::new(|| Box::pin(async { Ok(vec![]) }));
+    let service = service(mint(), ways, Arc::new(|_, _| {}), nobody);
     let (_, worker) = service.workers.iter().find(|(name, _)| *name == worker).expect("there is such a worker");
     worker(event.clone()).await
 }

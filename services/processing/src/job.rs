@@ -154,10 +154,9 @@ impl Job {
         let (of, version, run) = (order.of, order.version, self.run);
         match self.phase {
             Phase::Cancelled => Ok(vec![]),
-            // what is there stays until its video goes
-            Phase::Completed if meta.caller == Caller::System => Ok(vec![]),
-            Phase::Completed => Err(Rejection::Over),
-            Phase::Working | Phase::Failed => Ok(vec![Event::Cancelled { of, version, run }]),
+            Phase::Completed if meta.caller != Caller::System => Err(Rejection::Over),
+            // its source is gone, and what was made of it is to go: also what was made a moment ago
+            Phase::Completed | Phase::Working | Phase::Failed => Ok(vec![Event::Cancelled { of, version, run }]),
         }
     }
 

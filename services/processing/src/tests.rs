@@ -218,6 +218,11 @@ fn cancelling_wins_over_late_results() {
     when(over(), complete("rung-360p", renditions())).rejected(Rejection::Cancelled);
     when(over(), Command::Cancel {}).then([]);
     when([], Command::Cancel {}).then([]);
+    let completed = || making().into_iter().chain([Event::Completed { of: OF, version: 1 }]);
+    let owner = Caller::Person { id: OWNER, roles: vec![] };
+    given::<Job>(completed()).by(owner).when(Command::Cancel {}).rejected(Rejection::Over);
+    // its source was thrown away or replaced while the last task ended: what it made has to go too
+    when(completed(), Command::Cancel {}).then([cancelled()]);
 }
 
 #[test]

@@ -15,12 +15,13 @@ pub(crate) fn expire_upload_when_initiated(event: &Message<Event>) -> Vec<Ask> {
     }
 }
 
-/// Whenever a video is gone or has another source, its old source is of no use.
+/// Whenever a video is gone or has another source, its old source is of no use; neither is one that it never took.
 pub(crate) fn delete_file_when_nobody_needs_it(event: &Message<Event>) -> Vec<Ask> {
     match &event.body {
         Event::Video(
             video::Event::Deleted { owner, file: Some(file), .. }
-            | video::Event::SourceAttached { owner, replaces: Some(file), .. },
+            | video::Event::SourceAttached { owner, replaces: Some(file), .. }
+            | video::Event::SourceRefused { owner, file },
         ) => vec![ask(*owner, Command::DeleteFile { file: *file })],
         _ => vec![],
     }

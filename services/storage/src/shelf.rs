@@ -11,6 +11,8 @@ use uuid::Uuid;
 pub(crate) const QUOTA: u64 = 64 << 30;
 /// Uploads of one person that may be under way.
 pub(crate) const AT_ONCE: usize = 100;
+/// So many files are named in one event: a message has an end.
+const SAID: usize = 1000;
 
 /// The longest file for a purpose, bytes.
 pub fn longest(purpose: Purpose) -> u64 {
@@ -105,10 +107,13 @@ impl Decider for Shelf {
             Command::DeleteFile { .. } if meta.caller == Caller::System => Ok(vec![]),
             Command::DeleteFile { .. } => Err(Rejection::NoSuchFile),
             Command::Erase {} if self.erased => Ok(vec![]),
-            Command::Erase {} => Ok(vec![Event::Erased {
-                uploads: self.uploads.keys().copied().collect(),
-                files: self.files.keys().copied().collect(),
-            }]),
+            Command::Erase {} => {
+                let files: Vec<Uuid> = self.files.keys().copied().collect();
+                let (some, more) = files.split_at(files.len().min(SAID));
+                let first = Event::Erased { uploads: self.uploads.keys().copied().collect(), files: some.to_vec() };
+                let others = more.chunks(SAID).map(|some| Event::Erased { uploads: vec![], files: some.to_vec() });
+                Ok(std::iter::once(first).chain(others).collect())
+            }
         }
     }
 

@@ -16,14 +16,14 @@ pub enum Bytes {
     File(Uuid),
     /// Everything that was made of a video.
     Video(Uuid),
-    /// What one run made of one version of a video.
-    Run {
+    /// What the runs of a job made of one version of a video: one that goes on after a failure keeps what was made before.
+    Runs {
         /// The video.
         of: Uuid,
         /// Its version.
         version: u32,
-        /// The run.
-        run: u32,
+        /// The last of them.
+        last: u32,
     },
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn unneeded(event: &Message<Event>) -> Vec<Bytes> {
         }
         Event::Video(video::Event::Deleted { .. }) => vec![Bytes::Video(event.subject)],
         Event::Job(processing::Event::Cancelled { of, version, run }) => {
-            vec![Bytes::Run { of: *of, version: *version, run: *run }]
+            vec![Bytes::Runs { of: *of, version: *version, last: *run }]
         }
         _ => vec![],
     }

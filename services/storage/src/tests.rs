@@ -110,6 +110,10 @@ fn an_erased_shelf_stays_empty() {
     given::<Shelf>(full).by(Caller::System).when(Command::Erase {}).then([erased.clone()]);
     given::<Shelf>([erased.clone()]).by(Caller::System).when(Command::Erase {}).then([]);
     given::<Shelf>([erased]).when(Command::InitiateUpload(upload(6, 1))).rejected(Rejection::NotYours);
+    let files: Vec<Uuid> = (0..2500).map(Uuid::from_u128).collect();
+    let parts = files.chunks(1000).map(|some| Event::Erased { uploads: vec![], files: some.to_vec() });
+    let full = (0..2500).map(|n| completed(n, 1));
+    given::<Shelf>(full).by(Caller::System).when(Command::Erase {}).then(parts);
 }
 
 #[test]
@@ -128,6 +132,8 @@ fn a_source_goes_when_its_video_has_no_use_for_it() {
     let replaced =
         video::Event::SourceAttached { owner, file: Uuid::from_u128(6), size: 1, version: 2, replaces: Some(file) };
     assert_eq!(delete_file_when_nobody_needs_it(&message(replaced)), gone);
+    let refused = video::Event::SourceRefused { owner, file };
+    assert_eq!(delete_file_when_nobody_needs_it(&message(refused)), gone);
     assert_eq!(erase_shelf_when_user_erased(&message(user::Event::Erased {})), [ask(SUBJECT, Command::Erase {})]);
 }
 
@@ -138,7 +144,7 @@ fn bytes_go_with_what_needed_them() {
     assert_eq!(unneeded(&aborted), [Bytes::Upload(id), Bytes::File(id)]);
     assert_eq!(unneeded(&message(Event::FileDeleted { file: id })), [Bytes::File(id)]);
     let cancelled = processing::Event::Cancelled { of, version: 2, run: 3 };
-    assert_eq!(unneeded(&message(cancelled)), [Bytes::Run { of, version: 2, run: 3 }]);
+    assert_eq!(unneeded(&message(cancelled)), [Bytes::Runs { of, version: 2, last: 3 }]);
     let deleted = video::Event::Deleted { owner: id, version: 1, file: None };
     assert_eq!(unneeded(&message(deleted)), [Bytes::Video(SUBJECT)]);
     assert_eq!(unneeded(&message(completed(5, 1))), []);

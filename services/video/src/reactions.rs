@@ -1,8 +1,9 @@
 //! What follows for videos from what happened elsewhere.
 
+use events::identity::user;
 use events::processing::Event as Job;
 use events::storage::{self, Purpose};
-use events::video::{self, About, Command, Progress, of_file};
+use events::video::{self, About, Command, Progress, library, of_file};
 use events::{Event, Message, Personal};
 use kernel::{Ask, ask};
 
@@ -49,6 +50,34 @@ pub(crate) fn publish_when_scheduled(event: &Message<Event>) -> Vec<Ask> {
     match &event.body {
         Event::Video(video::Event::PublicationScheduled { at }) => {
             vec![ask(event.subject, Command::PublishAsScheduled { at: *at }).at(*at)]
+        }
+        _ => vec![],
+    }
+}
+
+/// Whenever a video begins or ends, its owner's library says so.
+pub(crate) fn keep_library_when_videos_come_and_go(event: &Message<Event>) -> Vec<Ask> {
+    let video = event.subject;
+    match &event.body {
+        Event::Video(video::Event::Created { owner, .. }) => vec![ask(*owner, library::Command::Add { video })],
+        Event::Video(video::Event::Deleted { owner, .. }) => vec![ask(*owner, library::Command::Remove { video })],
+        _ => vec![],
+    }
+}
+
+/// Whenever somebody is erased, nothing of what they showed may stay.
+pub(crate) fn erase_library_when_user_erased(event: &Message<Event>) -> Vec<Ask> {
+    match &event.body {
+        Event::User(user::Event::Erased {}) => vec![ask(event.subject, library::Command::Erase {})],
+        _ => vec![],
+    }
+}
+
+/// Whenever a library is erased, the videos in it go, and with them the work on them and its bytes.
+pub(crate) fn delete_videos_when_library_erased(event: &Message<Event>) -> Vec<Ask> {
+    match &event.body {
+        Event::Library(library::Event::Erased { videos }) => {
+            videos.iter().map(|video| ask(*video, Command::Delete {})).collect()
         }
         _ => vec![],
     }

@@ -1,10 +1,11 @@
 //! The specification of video.
 
 use chrono::DateTime;
+use events::identity::user;
 use events::media::{Picture, Rate, Rendition};
 use events::processing::{self, Failure, Output};
 use events::storage::{self, Purpose, Upload};
-use events::video::{About, Command, Event, Progress, Visibility, of_file};
+use events::video::{About, Command, Event, Progress, Visibility, library, of_file};
 use events::{AuthType, Message, Personal, Source, Spec};
 use kernel::testing::{SUBJECT, given};
 use kernel::{Caller, ask};
@@ -12,7 +13,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::announcing::announcement;
-use crate::reactions::{attach_source_when_uploaded, note_what_a_job_made, publish_when_scheduled};
+use crate::reactions::{
+    attach_source_when_uploaded, delete_videos_when_library_erased, erase_library_when_user_erased,
+    keep_library_when_videos_come_and_go, note_what_a_job_made, publish_when_scheduled,
+};
 use crate::video::{Rejection, Video};
 
 const OWNER: Uuid = Uuid::from_u128(7);
@@ -116,7 +120,21 @@ fn a_source_is_attached_once_and_replaced_by_another() {
     let second = Event::SourceAttached { owner: OWNER, file: other, size: 9, version: 2, replaces: Some(FILE) };
     given::<Video>([created(), attached(1)]).by(Caller::System).when(attach(other)).then([second]);
     let foreign = Command::AttachSource { owner: Uuid::from_u128(66), file: FILE, size: 9 };
-    given::<Video>([created()]).by(Caller::System).when(foreign).rejected(Rejection::NotYours);
+    let refused = Event::SourceRefused { owner: Uuid::from_u128(66), file: FILE };
+    given::<Video>([created()]).by(Caller::System).when(foreign.clone()).then([refused]);
+    given::<Video>([created()]).by(owner()).when(foreign).rejected(Rejection::NotYours);
+}
+
+#[test]
+fn a_file_that_comes_too_late_is_not_kept() {
+    let attach = || Command::AttachSource { owner: OWNER, file: FILE, size: 9 };
+    let refused = || Event::SourceRefused { owner: OWNER, file: FILE };
+    let deleted = Event::Deleted { owner: OWNER, version: 0, file: None };
+    given::<Video>([created(), deleted.clone()]).by(Caller::System).when(attach()).then([refused()]);
+    given::<Video>([created(), deleted]).by(owner()).when(attach()).rejected(Rejection::Missing);
+    given::<Video>([]).by(Caller::System).when(attach()).then([refused()]);
+    let create = Command::Create { owner: OWNER, about: about("A clip") };
+    given::<Video>([refused()]).by(owner()).when(create).then([created()]);
 }
 
 #[test]
@@ -265,4 +283,18 @@ fn who_waits_for_a_video_hears_how_it_ended() {
     let expected = json!({ "id": Uuid::from_u128(70), "event": "videoProcessingError", "data": data, "also": also });
     assert_eq!(said(failed), Some((subject, expected)));
     assert_eq!(said(Event::Published { owner: OWNER }), None);
+}
+
+#[test]
+fn videos_go_with_their_owner() {
+    let (video, owner) = (Uuid::from_u128(60), OWNER);
+    let kept = keep_library_when_videos_come_and_go(&message(video, created()));
+    assert_eq!(kept, [ask(owner, library::Command::Add { video })]);
+    let deleted = Event::Deleted { owner, version: 1, file: None };
+    let kept = keep_library_when_videos_come_and_go(&message(video, deleted));
+    assert_eq!(kept, [ask(owner, library::Command::Remove { video })]);
+    let erased = erase_library_when_user_erased(&message(owner, user::Event::Erased {}));
+    assert_eq!(erased, [ask(owner, library::Command::Erase {})]);
+    let gone = delete_videos_when_library_erased(&message(owner, library::Event::Erased { videos: vec![video] }));
+    assert_eq!(gone, [ask(video, Command::Delete {})]);
 }

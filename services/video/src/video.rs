@@ -59,6 +59,11 @@ impl Decider for Video {
             (Video::Deleted, Command::Delete {} | Command::Note { .. } | Command::PublishAsScheduled { .. }) => {
                 Ok(vec![])
             }
+            (Video::Missing | Video::Deleted, Command::AttachSource { owner, file, .. })
+                if meta.caller == Caller::System =>
+            {
+                Ok(vec![Event::SourceRefused { owner, file }])
+            }
             (Video::Present(draft), command) => draft.decide(command, meta),
             (Video::Missing | Video::Deleted, _) => Err(Rejection::Missing),
         }
@@ -101,10 +106,12 @@ impl Draft {
     /// What its owner may ask.
     fn obey(&self, command: Command, meta: &Meta) -> Result<Vec<Event>, Rejection> {
         match command {
-            Command::AttachSource { owner, file, size } => {
-                (owner == self.owner).then_some(()).ok_or(Rejection::NotYours)?;
-                Ok(if self.file == Some(file) { vec![] } else { self.attach(file, size) })
+            Command::AttachSource { owner, file, .. } if owner != self.owner && meta.caller == Caller::System => {
+                Ok(vec![Event::SourceRefused { owner, file }])
             }
+            Command::AttachSource { owner, .. } if owner != self.owner => Err(Rejection::NotYours),
+            Command::AttachSource { file, .. } if self.file == Some(file) => Ok(vec![]),
+            Command::AttachSource { file, size, .. } => Ok(self.attach(file, size)),
             Command::Update { about } => self.update(about),
             Command::Publish {} if self.published => Ok(vec![]),
             Command::Publish {} if !self.playable => Err(Rejection::NotPlayable),

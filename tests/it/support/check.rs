@@ -175,6 +175,7 @@ impl Platform {
         let system = self.system();
         system.settle().await;
         check(&system).await;
+        self.bytes_are_known().await;
     }
 
     /// How many events of a type there are.

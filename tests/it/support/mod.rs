@@ -2,6 +2,7 @@
 //! Whatever a test starts is stopped and removed when the value is dropped, also when the test panics.
 
 pub mod check;
+pub mod films;
 pub mod fold;
 pub mod http;
 pub mod load;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// So many projections there are.
-pub const PAGES: usize = 10;
+pub const PAGES: usize = 11;
 
 /// Where the parts of a system are.
 #[derive(Clone)]

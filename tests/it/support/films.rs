@@ -1,0 +1,153 @@
+//! Films, how they come to the platform, and what lies in its blob store.
+
+use super::{Answer, Person, Platform, patiently};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How long the work on a few seconds of film may take on a busy machine.
+const WORK: Duration = Duration::from_secs(120);
+/// What a piece of a tus upload is.
+pub const PIECE: &str = "application/offset+octet-stream";
+
+/// The smallest PNG.
+pub fn dot() -> Vec<u8> {
+    use base64::Engine;
+    let text = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==";
+    base64::engine::general_purpose::STANDARD.decode(text).expect("base64")
+}
+
+/// A film of a few seconds.
+pub fn clip(folder: &Path, size: &str, seconds: u32) -> PathBuf {
+    let file = folder.join(format!("{size}-{seconds}.mp4"));
+    let picture = format!("testsrc2=size={size}:rate=30");
+    let made = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", "sine=440"])
+        .args(["-t", &seconds.to_string(), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"])
+        .args(["-c:a", "aac", "-shortest"])
+        .arg(&file)
+        .status()
+        .expect("ffmpeg is here, scripts/fetch sees to it");
+    assert!(made.success());
+    file
+}
+
+/// `Upload-Metadata`.
+pub fn metadata(pairs: &[(&str, &str)]) -> String {
+    use base64::Engine;
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    pairs.iter().map(|(name, value)| format!("{name} {}", encode(value))).collect::<Vec<_>>().join(",")
+}
+
+impl Platform {
+    /// Begins a resumable upload; where its pieces go.
+    pub async fn begin_upload(&self, person: &Person, length: usize, said: &[(&str, &str)]) -> String {
+        let request = self.post("/api/storage/tus").by(person).header("tus-resumable", "1.0.0");
+        let request = request.header("upload-length", &length.to_string());
+        let answer = request.header("upload-metadata", &metadata(said)).send().await.expect(201);
+        answer.header("location").expect("a location").to_owned()
+    }
+
+    /// Sends a piece.
+    pub async fn piece(&self, person: &Person, place: &str, offset: usize, bytes: &[u8]) -> Answer {
+        let request = self.request(reqwest::Method::PATCH, place).by(person).header("tus-resumable", "1.0.0");
+        request.header("upload-offset", &offset.to_string()).body(PIECE, bytes.to_vec()).send().await
+    }
+
+    /// Uploads a film in one piece.
+    pub async fn uploaded(&self, person: &Person, bytes: &[u8], title: &str) {
+        let said = [("filename", "clip.mp4"), ("purpose", "video"), ("title", title)];
+        let place = self.begin_upload(person, bytes.len(), &said).await;
+        self.piece(person, &place, 0, bytes).await.expect(204);
+    }
+
+    /// Begins a draft.
+    pub async fn draft(&self, person: &Person, title: &str) -> String {
+        let answer = self.post("/api/videos").by(person).json(json!({ "title": title })).send().await.expect(201);
+        answer.text_at("/id")
+    }
+
+    /// Uploads the source of a video in one piece; which file it becomes.
+    pub async fn uploaded_for(&self, person: &Person, video: &str, bytes: &[u8]) -> String {
+        let said = [("filename", "clip.mp4"), ("purpose", "video"), ("video_id", video)];
+        let place = self.begin_upload(person, bytes.len(), &said).await;
+        self.piece(person, &place, 0, bytes).await.expect(204);
+        place.rsplit('/').next().expect("an id").to_owned()
+    }
+
+    /// The one video of a person, as soon as it is in one of these states.
+    pub async fn video_in(&self, person: &Person, states: &[&str]) -> Value {
+        patiently(&format!("the video is {states:?}"), WORK, async || {
+            let answer = self.get(&format!("/api/videos/user/{}", person.id)).by(person).send().await.expect(200);
+            let video = answer.body["items"].get(0)?.clone();
+            states.contains(&video["status"].as_str()?).then_some(video)
+        })
+        .await
+    }
+
+    /// The files in the blob store, and what workers left behind.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![];
+        let mut folders = vec![self.data().join("blobs"), self.data().join("scratch")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_name() != "lock" {
+                    files.push(entry.path());
+                }
+            }
+        }
+        files
+    }
+}
+
+impl Platform {
+    /// Demands that the blob store holds what the rows say, and nothing else. What workers are about to clear away may
+    /// take a moment.
+    pub async fn bytes_are_known(&self) {
+        let start = Instant::now();
+        loop {
+            let strays = self.strays().await;
+            if strays.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "rows and bytes differ: {strays:#?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Bytes without a row, and rows without their bytes.
+    async fn strays(&self) -> Vec<String> {
+        let system = self.system();
+        let (files, videos) = (system.page("file_page", "file_id").await, system.page("video_page", "video_id").await);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut needed = BTreeSet::new();
+        for file in &files {
+            let stored = file["state"] == "stored";
+            needed.insert(format!("blobs/{}/{}", if stored { "files" } else { ".uploads" }, text(&file["file_id"])));
+        }
+        for video in &videos {
+            let place = format!("blobs/videos/{}", text(&video["video_id"]));
+            let of = |name: &Value| {
+                name.as_str().and_then(|name| name.rsplit_once('/')).map(|(folder, _)| folder.to_owned())
+            };
+            let pictures = [&video["thumbnail"], &video["storyboard"]["index"]].into_iter().filter_map(of);
+            let renditions = video["renditions"].as_array().into_iter().flatten().map(|one| text(&one["folder"]));
+            needed.extend(pictures.chain(renditions).map(|folder| format!("{place}/{folder}")));
+        }
+        let mut strays = vec![];
+        for file in self.files() {
+            let name = file.strip_prefix(self.data()).expect("it is in the folder").to_string_lossy().into_owned();
+            let known = needed.iter().any(|needed| name == *needed || name.starts_with(&format!("{needed}/")));
+            if !known {
+                strays.push(format!("nobody knows {name}"));
+            }
+        }
+        let missing = needed.into_iter().filter(|needed| !self.data().join(needed).exists());
+        strays.extend(missing.map(|needed| format!("there is no {needed}")));
+        strays
+    }
+}
