@@ -1,7 +1,7 @@
 //! Makes the streams and consumers of the plan, and says what differs. It never changes what exists: a limit that
 //! shrinks by mistake deletes history, so every change is somebody's decision.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use async_nats::jetstream::consumer::IntoConsumerConfig;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
@@ -22,6 +22,9 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// Before this version batches with several subjects could be refused for no reason.
 const OLDEST: (i64, i64, i64) = (2, 14, 4);
 
+/// A store without room for a plan gets a smaller log, but none that is worth nothing.
+const SMALLEST: u64 = 1 << 28;
+
 /// What was there and what was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -31,7 +34,8 @@ pub struct Report {
     pub kept: Vec<String>,
 }
 
-/// Makes what is missing of the plan. Harmless to repeat.
+/// Makes what is missing of the plan. Harmless to repeat. Where there is no room for what all streams may take, they get
+/// half of it, or half of that: the server keeps room for every stream, and a small disk is no reason not to begin.
 ///
 /// # Errors
 /// Something exists and differs: each field is named, with both values and the way to change it.
@@ -44,10 +48,19 @@ pub async fn provision(bus: &Bus, plan: &Plan) -> Result<Report> {
     }
     let mut report = Report::default();
     let mut differences = vec![];
-    for wanted in all(plan) {
+    let mut plan = plan.clone();
+    for n in 0..all(&plan).len() {
+        let mut wanted = all(&plan).swap_remove(n);
         match wanted.info(bus).await? {
             None => {
-                wanted.make(bus).await?;
+                while !wanted.make(bus).await? {
+                    let fix = "raise `max_file_store`, or free some of its disk";
+                    ensure!(plan.log_bytes / 2 >= SMALLEST, "{}: the server has no room for a log; {fix}", wanted.name);
+                    plan.log_bytes /= 2;
+                    tracing::warn!(log.bytes = plan.log_bytes, "there is no room for more of a log");
+                    shrink(bus, &plan, &report).await?;
+                    wanted = all(&plan).swap_remove(n);
+                }
                 report.made.push(wanted.name);
             }
             Some(info) => match wanted.differences(&info["config"]) {
@@ -60,6 +73,19 @@ pub async fn provision(bus: &Bus, plan: &Plan) -> Result<Report> {
         bail!("what exists differs from the plan, and nothing of it was changed:\n  {}", differences.join("\n  "));
     }
     Ok(report)
+}
+
+/// Makes the streams that were made just now as small as the plan has become.
+async fn shrink(bus: &Bus, plan: &Plan, report: &Report) -> Result<()> {
+    let made = |wanted: &Wanted| !wanted.name.contains('/') && report.made.contains(&wanted.name);
+    for wanted in all(plan).into_iter().filter(made) {
+        let update = format!("STREAM.UPDATE.{}", wanted.name);
+        let updated: Value = read::api(&bus.0.calls, &update, wanted.request.clone()).await?;
+        if let Some(other) = trouble(&updated) {
+            bail!("cannot make {} smaller: {} ({})", wanted.name, other.description, other.err_code);
+        }
+    }
+    Ok(())
 }
 
 /// A stream or a consumer as it should be.
@@ -112,20 +138,18 @@ impl Wanted {
         }
     }
 
-    async fn make(&self, bus: &Bus) -> Result<()> {
+    /// Whether there was room for it.
+    async fn make(&self, bus: &Bus) -> Result<bool> {
         let deadline = Instant::now() + GATHERING;
         loop {
             let made: Value = read::api(&bus.0.calls, &self.create, self.request.clone()).await?;
             match trouble(&made) {
-                None => return Ok(()),
+                None => return Ok(true),
                 // another process makes the same at this moment
-                Some(Trouble { err_code: 10058 | 10148, .. }) => return Ok(()),
+                Some(Trouble { err_code: 10058 | 10148, .. }) => return Ok(true),
                 // too few servers for the copies that are asked for: so it is while a cluster starts
                 Some(Trouble { err_code: 10005, .. }) if Instant::now() < deadline => sleep(AGAIN).await,
-                Some(Trouble { err_code: 10047, .. }) => bail!(
-                    "{}: the server's store is too small for the plan: raise `max_file_store`, or plan a smaller log",
-                    self.name
-                ),
+                Some(Trouble { err_code: 10047, .. }) => return Ok(false),
                 Some(other) => bail!("cannot make {}: {} ({})", self.name, other.description, other.err_code),
             }
         }
@@ -136,7 +160,9 @@ impl Wanted {
         let Value::Object(planned) = &self.config else { return vec![] };
         let differs = |(field, planned): (&String, &Value)| {
             let there = &exists[field];
-            (!same(planned, there)).then(|| {
+            // there was less room when it was made
+            let smaller = field == "max_bytes" && there.as_i64() < planned.as_i64() && there.as_i64() > Some(0);
+            (!same(planned, there) && !smaller).then(|| {
                 format!("{}: {field} is {there}, the plan says {planned}; to change it: {}", self.name, self.hint)
             })
         };
