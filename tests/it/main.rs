@@ -21,5 +21,6 @@ mod rebuild;
 mod rights;
 mod running;
 mod support;
+mod told;
 mod uploads;
 mod videos;

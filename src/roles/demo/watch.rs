@@ -131,5 +131,5 @@ impl Watch {
 
 fn line(at: Option<i64>, what: &str, name: &str, detail: &str) {
     let at = at.map_or(String::new(), |at| format!("+{at} ms"));
-    println!("  {at:>8}  {what:<8}  {name:<48}  {detail}");
+    println!("  {at:>9}  {what:<8}  {name:<48}  {detail}");
 }

@@ -8,6 +8,7 @@ pub mod http;
 pub mod load;
 pub mod log;
 pub mod mails;
+pub mod outside;
 pub mod person;
 pub mod platform;
 pub mod process;
