@@ -9,8 +9,8 @@ use kernel::{Caller, Decider, ask};
 use uuid::Uuid;
 
 use crate::job::{ATTEMPTS, Job, Rejection};
+use crate::ladder::ladder;
 use crate::reactions::{cancel_job_when_unneeded, start_job_when_source_attached};
-use crate::video::ladder;
 
 const OWNER: Uuid = Uuid::from_u128(7);
 const OF: Uuid = Uuid::from_u128(8);
@@ -231,22 +231,6 @@ fn it_begins_anew_after_a_cancellation_and_goes_on_after_a_failure() {
     ]);
     when(failed, Command::Retry {}).then([retried(false), rung(2), picture(2)]);
     when(making(), Command::Retry {}).rejected(Rejection::NothingToRetry);
-}
-
-#[test]
-fn sizes_follow_the_shorter_side() {
-    let sizes = |film: &Film| {
-        let rungs = ladder(film).into_iter();
-        rungs.map(|rung| (rung.name, rung.width, rung.height)).collect::<Vec<_>>()
-    };
-    let of = |name: &str, width, height| (name.to_owned(), width, height);
-    assert_eq!(sizes(&film(1280, 720)), [of("360p", 640, 360), of("480p", 854, 480), of("720p", 1280, 720)]);
-    assert_eq!(sizes(&film(720, 1280)), [of("360p", 360, 640), of("480p", 480, 854), of("720p", 720, 1280)]);
-    assert_eq!(sizes(&film(321, 241)), [of("241p", 322, 242)], "never larger, but even");
-    let fast = Film { rate: Rate { frames: 120, seconds: 1 }, ..film(640, 360) };
-    assert!(ladder(&fast).iter().all(|rung| rung.rate.per_second() <= 60.0));
-    let silent = Film { sound: false, ..film(640, 360) };
-    assert!(ladder(&silent).iter().all(|rung| rung.audio_bits == 0));
 }
 
 fn message(body: impl Into<events::Event>) -> Message<events::Event> {
