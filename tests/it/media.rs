@@ -14,7 +14,7 @@ const WORK: Duration = Duration::from_secs(120);
 const PIECE: &str = "application/offset+octet-stream";
 
 /// A film of a few seconds.
-fn clip(folder: &Path, size: &str, seconds: u32) -> PathBuf {
+pub(crate) fn clip(folder: &Path, size: &str, seconds: u32) -> PathBuf {
     let file = folder.join(format!("{size}-{seconds}.mp4"));
     let picture = format!("testsrc2=size={size}:rate=30");
     let made = Command::new("ffmpeg")
@@ -51,14 +51,14 @@ impl Platform {
     }
 
     /// Uploads a file in one piece.
-    async fn uploaded(&self, person: &Person, bytes: &[u8], title: &str) {
+    pub(crate) async fn uploaded(&self, person: &Person, bytes: &[u8], title: &str) {
         let said = [("filename", "clip.mp4"), ("purpose", "video"), ("title", title)];
         let place = self.begin_upload(person, bytes.len(), &said).await;
         self.piece(person, &place, 0, bytes).await.expect(204);
     }
 
     /// The one video of a person, as soon as it is in one of these states.
-    async fn video_in(&self, person: &Person, states: &[&str]) -> Value {
+    pub(crate) async fn video_in(&self, person: &Person, states: &[&str]) -> Value {
         patiently(&format!("the video is {states:?}"), WORK, async || {
             let answer = self.get(&format!("/api/videos/user/{}", person.id)).by(person).send().await.expect(200);
             let video = answer.body["items"].get(0)?.clone();
@@ -255,10 +255,10 @@ async fn what_does_not_become_a_film() {
     platform.check().await;
 }
 
-/// A form does as well, for small things.
+/// A form does as well, for who will not lose the connection.
 async fn in_one_go(platform: &Platform) {
     let eve = platform.somebody().await;
-    let picture = b"\x89PNG\r\n\x1a\n and whatever follows".to_vec();
+    let picture = [b"\x89PNG\r\n\x1a\n".as_slice(), &vec![7; 3 << 20]].concat();
     let text = |name: &str, value: &str| {
         format!("--xyz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").into_bytes()
     };
