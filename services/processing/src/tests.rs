@@ -82,7 +82,12 @@ fn picture(run: u32) -> Event {
 }
 
 fn storyboard(run: u32) -> Event {
-    queued("storyboard", Class::Optional, run, Work::Storyboard { film: film(640, 360) })
+    queued(
+        "storyboard",
+        Class::Optional,
+        run,
+        Work::Storyboard { film: film(640, 360), of: Some("1.1/rung/360p".into()) },
+    )
 }
 
 fn failure(retryable: bool) -> Failure {
@@ -133,7 +138,12 @@ fn the_larger_sizes_are_made_together() {
         started("rung-360p", LEASE, 1),
         completed("thumbnail", thumbnail()),
     ];
-    let board = queued("storyboard", Class::Optional, 1, Work::Storyboard { film: large.clone() });
+    let board = queued(
+        "storyboard",
+        Class::Optional,
+        1,
+        Work::Storyboard { film: large.clone(), of: Some("1.1/rung/360p".into()) },
+    );
     let then = [completed("rung-360p", renditions()), rungs("rungs", Class::Normal, others), board];
     when(begun, complete("rung-360p", renditions())).then(then);
 }

@@ -20,11 +20,15 @@ pub(crate) fn steps(outputs: &Outputs) -> Vec<Step> {
     let make = |rungs: &[Rung]| Work::Rungs { film: film.clone(), rungs: rungs.to_vec() };
     steps.push(step(&name, Class::Required, make(std::slice::from_ref(first))));
     steps.push(step("thumbnail", Class::Required, Work::Thumbnail { film: film.clone() }));
-    if outputs.contains_key(&name) {
+    if let Some(made) = outputs.get(&name) {
         if !others.is_empty() {
             steps.push(step("rungs", Class::Normal, make(others)));
         }
-        steps.push(step("storyboard", Class::Optional, Work::Storyboard { film: film.clone() }));
+        let of = match made {
+            Some(Output::Renditions { renditions }) => renditions.first().map(|rendition| rendition.folder.clone()),
+            _ => None,
+        };
+        steps.push(step("storyboard", Class::Optional, Work::Storyboard { film: film.clone(), of }));
     }
     steps
 }
