@@ -1,10 +1,12 @@
 //! The whole system, from HTTP to the log and back: every test runs the real program with a real nats-server and a real
 //! Postgres of its own. Tests wait for conditions, never for lengths of time.
 
+mod clients;
 mod commands;
 mod erasure;
 mod faults;
 mod gateways;
+mod hls;
 mod identity;
 mod input;
 mod limits;

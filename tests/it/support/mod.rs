@@ -2,7 +2,9 @@
 //! Whatever a test starts is stopped and removed when the value is dropped, also when the test panics.
 
 pub mod check;
+pub mod cutting;
 pub mod fold;
+pub mod hls;
 pub mod http;
 pub mod load;
 pub mod log;
@@ -11,6 +13,7 @@ pub mod person;
 pub mod platform;
 pub mod process;
 pub mod roles;
+pub mod scripts;
 pub mod stranger;
 pub mod system;
 pub mod wait;
