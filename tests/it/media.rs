@@ -37,7 +37,7 @@ fn metadata(pairs: &[(&str, &str)]) -> String {
 
 impl Platform {
     /// Begins a resumable upload; where its pieces go.
-    async fn begin_upload(&self, person: &Person, length: usize, said: &[(&str, &str)]) -> String {
+    pub(crate) async fn begin_upload(&self, person: &Person, length: usize, said: &[(&str, &str)]) -> String {
         let request = self.post("/api/storage/tus").by(person).header("tus-resumable", "1.0.0");
         let request = request.header("upload-length", &length.to_string());
         let answer = request.header("upload-metadata", &metadata(said)).send().await.expect(201);
@@ -45,7 +45,7 @@ impl Platform {
     }
 
     /// Sends a piece.
-    async fn piece(&self, person: &Person, place: &str, offset: usize, bytes: &[u8]) -> Answer {
+    pub(crate) async fn piece(&self, person: &Person, place: &str, offset: usize, bytes: &[u8]) -> Answer {
         let request = self.request(reqwest::Method::PATCH, place).by(person).header("tus-resumable", "1.0.0");
         request.header("upload-offset", &offset.to_string()).body(PIECE, bytes.to_vec()).send().await
     }
