@@ -1,10 +1,14 @@
 // Looks at /watch/<id> in a browser while the video is being made: node watch.cjs <browser> <url> <folder>
 // Prints one line of JSON for each thing it saw; the folder is for the browser's profile.
 "use strict";
+const fs = require("fs");
 const path = require("path");
 const { chromium } = require("playwright-core");
 
-const [executablePath, url, folder] = process.argv.slice(2);
+const [browserName, url, folder] = process.argv.slice(2);
+// a name alone is looked for where a shell would look
+const places = process.env.PATH.split(":").map((place) => path.join(place, browserName));
+const executablePath = browserName.includes("/") ? browserName : places.find((place) => fs.existsSync(place));
 const PATIENCE = 120_000;
 
 function say(what) {
