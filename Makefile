@@ -33,6 +33,7 @@ check: ## check format, lints and rules of dependency
 	$(CARGO) test -q -p rules
 
 bench: fetch build ## measure, against a plain service on the same Postgres
+	@scripts/fetch --for-bench
 	$(CARGO) build --release -p bench
 	target/release/reprise-bench
 

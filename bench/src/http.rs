@@ -22,7 +22,13 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
-impl Answer<'_> {
+impl<'a> Answer<'a> {
+    /// The answer that these bytes are, all of which are there.
+    pub fn of(bytes: &'a [u8]) -> Result<Self> {
+        let (status, head, end) = measure(bytes)?.context("half an answer")?;
+        Ok(Answer { status, head: &bytes[..head], body: &bytes[head..end] })
+    }
+
     /// A header of the answer.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(self.head, name)
@@ -63,6 +69,11 @@ impl Connection {
         }
         Ok(Answer { status, head: &self.buffer[..head], body: &self.buffer[head..end] })
     }
+}
+
+/// The length of the answer that begins with these bytes, once its head is there.
+pub fn whole(answer: &[u8]) -> Result<Option<usize>> {
+    Ok(measure(answer)?.map(|(_, _, end)| end))
 }
 
 /// The bytes of a request; `headers` are whole lines with their ends.

@@ -3,16 +3,19 @@
 
 mod baseline;
 mod children;
+mod clip;
 mod figures;
 mod fill;
 mod histogram;
 mod http;
 mod load;
+mod nginx;
 mod people;
 mod platform;
 mod results;
 mod rounds;
 mod run;
+mod sending;
 mod socket;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::children::Scratch;
-use crate::figures::{footprint, growth, latency, rebuild, registration, sockets, throughput};
+use crate::figures::{
+    films, footprint, growth, latency, rebuild, registration, segments, sockets, throughput, uploads,
+};
 use crate::people::{self, Person};
 use crate::platform::{Platform, Sync};
 use crate::results::{self, Row};
@@ -17,7 +19,8 @@ pub struct Options {
     /// Short rounds and 10^4 events instead of 10^6: says whether it works, not how fast it is.
     #[arg(long)]
     quick: bool,
-    /// Only these figures: throughput, latency, rebuild, growth, registration, sockets, footprint.
+    /// Only these figures: throughput, latency, rebuild, growth, registration, sockets, footprint, uploads, segments,
+    /// films.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Only this fsync mode: interval or always.
@@ -32,10 +35,24 @@ pub struct Options {
 }
 
 /// The figures, by the names for `--only`.
-const FIGURES: [&str; 7] = ["throughput", "latency", "rebuild", "growth", "registration", "sockets", "footprint"];
+const FIGURES: [&str; 10] = [
+    "throughput",
+    "latency",
+    "rebuild",
+    "growth",
+    "registration",
+    "sockets",
+    "footprint",
+    "uploads",
+    "segments",
+    "films",
+];
 
 /// Those of them that are about load; the first two are measured with either fsync mode.
 const LOADED: [&str; 5] = ["throughput", "latency", "registration", "sockets", "footprint"];
+
+/// Those that are about files and films.
+const MEDIA: [&str; 3] = ["uploads", "segments", "films"];
 
 /// How much is measured.
 pub struct Settings {
@@ -51,6 +68,10 @@ pub struct Settings {
     pub long: u64,
     /// Commands before memory is looked at again.
     pub commands: u64,
+    /// Bytes of an uploaded file.
+    pub upload: u64,
+    /// Seconds of a film.
+    pub film: u32,
 }
 
 impl Settings {
@@ -63,6 +84,8 @@ impl Settings {
             events: if quick { 10_000 } else { 1_000_000 },
             long: if quick { 1_000 } else { 10_000 },
             commands: if quick { 10_000 } else { 1_000_000 },
+            upload: if quick { 128 << 20 } else { 1 << 30 },
+            film: if quick { 6 } else { 60 },
         }
     }
 }
@@ -119,6 +142,9 @@ impl Bench {
         if self.wants("rebuild") || self.wants("growth") {
             self.with_log().await?;
         }
+        if MEDIA.iter().any(|name| self.wants(name)) {
+            self.with_media().await?;
+        }
         Ok(())
     }
 
@@ -174,6 +200,31 @@ impl Bench {
             self.note("growth", done);
         }
         Ok(())
+    }
+
+    /// The figures that are about files and films.
+    async fn with_media(&mut self) -> Result<()> {
+        let platform = self.platform("media", Sync::Interval).await?;
+        let mut person = people::register(platform.address, 0, 1, 1).await?;
+        people::settled(platform.address, &person).await?;
+        if self.wants("uploads") {
+            let done = uploads::measure(self, &platform, &mut person).await;
+            self.note("uploads", done);
+        }
+        if self.wants("segments") {
+            let done = segments::measure(self, &platform, &mut person).await;
+            self.note("segments", done);
+        }
+        if self.wants("films") {
+            let done = films::measure(self, &platform, &mut person).await;
+            self.note("films", done);
+        }
+        Ok(())
+    }
+
+    /// An empty folder, gone when it is dropped.
+    pub fn folder(&self, name: &str) -> Result<Scratch> {
+        Scratch::new(self.scratch.0.join(name))
     }
 
     /// Starts a platform on an empty folder.

@@ -17,8 +17,8 @@ use bucket::Bucket;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use folder::Folder;
-use futures::Stream;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -102,6 +102,27 @@ impl Blobs {
         match &self.0 {
             Place::Folder(folder) => folder.get(key, range).await,
             Place::Bucket(bucket) => bucket.get(key, range).await,
+        }
+    }
+
+    /// A blob, and of its bytes the part that `wanted` says when it is told what there is; none, when it wants none. For
+    /// whoever would look at a blob first: in a folder it is one look, and what is read is what was looked at.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn read(
+        &self,
+        key: &Key,
+        wanted: impl FnOnce(&Found) -> Option<Range<u64>> + Send + 'static,
+    ) -> Result<Option<(Found, Body)>, Fault> {
+        let bucket = match &self.0 {
+            Place::Folder(folder) => return folder.read(key, wanted).await,
+            Place::Bucket(bucket) => bucket,
+        };
+        let Some(found) = bucket.head(key).await? else { return Ok(None) };
+        match wanted(&found) {
+            Some(range) => bucket.get(key, Some(range)).await,
+            None => Ok(Some((found, stream::empty().boxed()))),
         }
     }
 

@@ -247,6 +247,9 @@ pub enum Work {
     Storyboard {
         /// What it is.
         film: Film,
+        /// The folder of a size that is made already: small pictures need no more than a small one has. Without it, of the source.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
     },
 }
 

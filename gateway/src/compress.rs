@@ -27,6 +27,9 @@ pub(crate) fn fitting(response: Response, accepted: Option<HeaderValue>) -> Resp
         std::future::ready(Ok::<_, Infallible>(answer.take().expect("called once")))
     });
     let worth = SizeAbove::new(WORTH).and(NotForContentType::SSE).and(NotForContentType::IMAGES);
+    // what people uploaded, and films: small already, and long
+    let [film, sound, file] = ["video/", "audio/", "application/octet-stream"].map(NotForContentType::const_new);
+    let worth = worth.and(film).and(sound).and(file);
     let compressed = Compression::new(given).quality(CompressionLevel::Precise(4)).compress_when(worth).call(asked);
     match compressed.now_or_never() {
         Some(Ok(response)) => response.map(Body::new),

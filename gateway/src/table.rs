@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::openapi::Doc;
 use crate::{identity, notifications, openapi, processing, profile, public, storage, users, videos};
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
 
@@ -44,7 +45,8 @@ pub(crate) fn router() -> Router<App> {
             router = router.route(path, handler);
         }
     }
-    router
+    // the edge bounds every body by what it is for; this one would bound forms with files in them too
+    router.layer(DefaultBodyLimit::disable())
 }
 
 type Paths = &'static [&'static str];

@@ -33,17 +33,13 @@ pub async fn rungs(
     mut progress: impl FnMut(f32) + Send,
     stop: &CancellationToken,
 ) -> Result<Vec<Rendition>, Stopped> {
-    let Some(first) = rungs.first() else { return Ok(vec![]) };
+    if rungs.is_empty() {
+        return Ok(vec![]);
+    }
     let source = checked(source)?;
     prepare(out, rungs)?;
     let tail = if film.sound { sound_after_picture(tools, &source, film, stop).await? } else { 0.0 };
-    // a cover that only looks like a film must not become one of its own: sound is mapped when it was probed
-    let mut args = decoded(tools, &source, if film.sound { "" } else { "-an" });
-    args.extend(words(&format!("-progress pipe:1 -filter_complex_threads {}", tools.limits().threads.max(1))));
-    args.extend(["-filter_complex".into(), graph(first.rate, rungs, tail).into()]);
-    for (number, rung) in rungs.iter().enumerate() {
-        args.extend(output(number, rung, tools.limits().threads.max(1)));
-    }
+    let args = encoding(tools, &source, film, rungs, tail);
     let mut meter = Meter::new(film.duration_ms, tools.limits().longest_ms);
     let hear = |line: &str| {
         let (heard, part) = meter.read(line)?;
@@ -56,6 +52,19 @@ pub async fn rungs(
     let made = verify(out, rungs).await?;
     progress(1.0);
     Ok(made)
+}
+
+/// The words with which ffmpeg makes the renditions, in folders of the one that it runs in; `tail` is how many seconds the
+/// last frame stands still at the end.
+pub fn encoding(tools: &Tools, source: &Path, film: &Film, rungs: &[Rung], tail: f64) -> Vec<OsString> {
+    let threads = tools.limits().threads.max(1);
+    // a cover that only looks like a film must not become one of its own: sound is mapped when it was probed
+    let mut args = decoded(tools, source, if film.sound { "" } else { "-an" });
+    args.extend(words(&format!("-progress pipe:1 -filter_complex_threads {threads}")));
+    let rate = rungs.first().map_or(film.rate, |first| first.rate);
+    args.extend(["-filter_complex".into(), graph(rate, rungs, tail).into()]);
+    args.extend(rungs.iter().enumerate().flat_map(|(number, rung)| output(number, rung, threads)));
+    args
 }
 
 /// Empty folders: what an earlier attempt left would be taken for ours.

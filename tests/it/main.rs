@@ -2,10 +2,12 @@
 //! Postgres of its own. Tests wait for conditions, never for lengths of time.
 
 mod access;
+mod clients;
 mod commands;
 mod erasure;
 mod faults;
 mod gateways;
+mod hls;
 mod identity;
 mod input;
 mod limits;

@@ -73,7 +73,7 @@ async fn every_operation_is_routed(platform: &Platform, document: &Value) {
         let concrete = path.replace("{id}", "00000000-0000-7000-8000-000000000000").replace("{handle}", "nobody-there");
         let concrete =
             concrete.replace("{purpose}", "image").replace("{path}", "master.m3u8").replace("{name}", "watch.js");
-        let concrete = concrete.replace("{key}", "appointment_confirmation");
+        let concrete = concrete.replace("{key}", "appointment_confirmation").replace("{token}", "nonsense");
         assert!(!concrete.contains('{') || path.contains("{code}"), "{path}: another parameter");
         let concrete = concrete.replace("{code}", "not_found");
         let answer = platform.request(method.clone(), &concrete).send().await;

@@ -65,6 +65,7 @@ pub(super) fn schemas() -> Value {
             "thumbnail": maybe("string", "Where its picture is"),
             "storyboard": maybe("string", "Where the WebVTT of its small pictures is"),
             "playback": maybe("string", "The master playlist, as soon as it can be played"),
+            "page": text("The page that plays it, or shows how far it is; with a permission when it is not for everybody"),
             "featured": { "type": "boolean" },
             "views": number("How often it was watched"),
             "error": { "type": ["object", "null"], "description": "Why nothing could be made of it, for its owner" },
@@ -84,6 +85,7 @@ pub(super) fn schemas() -> Value {
             "progress": number("Percent of the work on it that is done"),
             "published": { "type": "boolean", "description": "Whether others see it" },
             "renditions": { "type": "array", "items": { "type": "string" } },
+            "thumbnail": maybe("string", "Where its picture is"),
             "error": { "type": ["object", "null"], "description": "Why nothing could be made of it" },
         })),
         "Queue": open("How much there is to do", &["waiting", "active", "classes", "jobs"], json!({

@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use blobs::{Blobs, Key};
+use blobs::{Blobs, Found, Key};
 use std::ops::Range;
 
 /// Nothing is loaded, nothing runs, and it is of no origin.
@@ -45,8 +45,11 @@ pub(super) async fn answer(
     headers: &HeaderMap,
     shown: Shown<'_>,
 ) -> Result<Response, Problem> {
-    let found = blobs.head(key).await.map_err(|fault| Problem::internal(&fault))?.ok_or_else(missing)?;
-    let tag = format!("\"{}\"", found.etag.trim_matches('"'));
+    let asked = Conditions::new(method, headers);
+    let of_disk = asked.clone();
+    let read = blobs.read(key, move |found| of_disk.read(found)).await.map_err(|fault| Problem::internal(&fault))?;
+    let (found, bytes) = read.ok_or_else(missing)?;
+    let tag = tag_of(&found);
     let mut response = Response::new(Body::empty());
     let put = |response: &mut Response, name, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {
@@ -57,7 +60,7 @@ pub(super) async fn answer(
     put(&mut response, header::LAST_MODIFIED, &found.modified.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
     put(&mut response, header::CACHE_CONTROL, shown.cache);
     put(&mut response, header::ACCEPT_RANGES, "bytes");
-    if has(headers, &tag) {
+    if asked.has(&tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
@@ -68,7 +71,7 @@ pub(super) async fn answer(
     if shown.sandboxed {
         put(&mut response, header::CONTENT_SECURITY_POLICY, SANDBOX);
     }
-    let range = match wanted(headers, &tag, found.size) {
+    let range = match asked.wanted(&tag, found.size) {
         Wanted::Whole => None,
         Wanted::Part(range) => Some(range),
         Wanted::Nothing | Wanted::Several => return Err(unsatisfiable(found.size)),
@@ -80,9 +83,7 @@ pub(super) async fn answer(
         let text = format!("bytes {}-{}/{}", range.start, range.end - 1, found.size);
         put(&mut response, header::CONTENT_RANGE, &text);
     }
-    if method != Method::HEAD {
-        let read = blobs.get(key, range).await.map_err(|fault| Problem::internal(&fault))?;
-        let (_, bytes) = read.ok_or_else(missing)?;
+    if !asked.head {
         *response.body_mut() = Body::from_stream(bytes);
     }
     Ok(response)
@@ -97,19 +98,56 @@ fn unsatisfiable(size: u64) -> Problem {
     Problem::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", detail)
 }
 
-/// Whether the client has what carries this tag.
-fn has(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    known.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+fn tag_of(found: &Found) -> String {
+    format!("\"{}\"", found.etag.trim_matches('"'))
 }
 
-fn wanted(headers: &HeaderMap, tag: &str, size: u64) -> Wanted {
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let Some(ranges) = text(header::RANGE).and_then(|range| range.strip_prefix("bytes=")) else { return Wanted::Whole };
-    // a range of something else than the client has is of no use to it
-    if text(header::IF_RANGE).is_some_and(|known| known != tag) {
-        return Wanted::Whole;
+/// What a client says of what it wants and of what it has.
+#[derive(Clone)]
+struct Conditions {
+    head: bool,
+    known: Option<HeaderValue>,
+    range: Option<HeaderValue>,
+    if_range: Option<HeaderValue>,
+}
+
+impl Conditions {
+    fn new(method: &Method, headers: &HeaderMap) -> Self {
+        let value = |name| headers.get(name).cloned();
+        let (known, range, if_range) = (value(header::IF_NONE_MATCH), value(header::RANGE), value(header::IF_RANGE));
+        Conditions { head: *method == Method::HEAD, known, range, if_range }
     }
+
+    /// What has to be read of a blob to answer.
+    fn read(&self, found: &Found) -> Option<Range<u64>> {
+        let tag = tag_of(found);
+        match self.wanted(&tag, found.size) {
+            _ if self.head || self.has(&tag) => None,
+            Wanted::Whole => Some(0..found.size),
+            Wanted::Part(range) => Some(range),
+            Wanted::Nothing | Wanted::Several => None,
+        }
+    }
+
+    /// Whether the client has what carries this tag.
+    fn has(&self, tag: &str) -> bool {
+        let known = text(&self.known).unwrap_or_default();
+        known.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+    }
+
+    fn wanted(&self, tag: &str, size: u64) -> Wanted {
+        let ranges = text(&self.range).and_then(|range| range.strip_prefix("bytes="));
+        // a range of something else than the client has is of no use to it
+        let stale = text(&self.if_range).is_some_and(|known| known != tag);
+        ranges.filter(|_| !stale).map_or(Wanted::Whole, |ranges| wanted(ranges, size))
+    }
+}
+
+fn text(value: &Option<HeaderValue>) -> Option<&str> {
+    value.as_ref().and_then(|value| value.to_str().ok())
+}
+
+fn wanted(ranges: &str, size: u64) -> Wanted {
     if ranges.contains(',') {
         return Wanted::Several;
     }
@@ -134,7 +172,7 @@ mod tests {
         if let Some(known) = if_range {
             headers.insert(header::IF_RANGE, HeaderValue::from_static(known));
         }
-        wanted(&headers, "\"a\"", 100)
+        Conditions::new(&Method::GET, &headers).wanted("\"a\"", 100)
     }
 
     #[test]

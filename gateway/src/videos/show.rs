@@ -38,6 +38,7 @@ pub(crate) struct Video {
     thumbnail: Option<String>,
     storyboard: Option<String>,
     playback: Option<String>,
+    page: String,
     featured: bool,
     views: i64,
     error: Option<Value>,
@@ -92,6 +93,7 @@ impl Video {
             thumbnail: row.thumbnail.as_deref().map(picture),
             storyboard: row.storyboard.as_ref().and_then(|story| story["index"].as_str()).map(picture),
             playback: ["playable", "ready"].contains(&&*row.status).then(|| master_of(row.video_id, query.as_deref())),
+            page: page_of(row.video_id, query.as_deref()),
             error: row.failure.clone().filter(|_| owner),
             id: row.video_id,
             user_id: row.owner,
@@ -163,12 +165,14 @@ pub(crate) async fn status(
     let signed = signature.permits(&app.edge().keys.consistency, id, Utc::now());
     let row = looked_up(&app, id).await?;
     let row = row.filter(|row| signed || may_see(row, actor.as_ref())).ok_or_else(missing)?;
+    let query = signature.query().filter(|_| signed);
     Ok(Answer::ok(&json!({
         "id": id,
         "status": status_of(&row),
         "progress": progress_of(app.watched(), &row),
         "published": row.published_at.is_some(),
         "renditions": row.renditions.as_array().into_iter().flatten().map(|one| one["name"].clone()).collect::<Vec<_>>(),
+        "thumbnail": row.thumbnail.as_deref().map(|file| picture_of(id, file, query.as_deref())),
         "error": row.failure,
     })))
 }
@@ -179,6 +183,12 @@ pub(crate) async fn status(
 /// 404, as of [`visible`].
 pub(super) async fn shown_to(app: &App, video: Uuid, actor: Option<&Actor>) -> Result<Row, Problem> {
     looked_up(app, video).await?.filter(|row| may_see(row, actor)).ok_or_else(missing)
+}
+
+/// Where the page is that plays a video.
+fn page_of(video: Uuid, query: Option<&str>) -> String {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("/watch/{video}{query}")
 }
 
 async fn looked_up(app: &App, video: Uuid) -> Result<Option<Row>, Problem> {

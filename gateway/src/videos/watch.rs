@@ -48,6 +48,7 @@ pub(super) async fn page(
         description => row.description.clone(),
         origin => app.config().public_url.clone(),
         status => status_of(&row),
+        coming => row.failure.is_none() && row.status != "ready",
         playable => ["playable", "ready"].contains(&&*row.status),
         progress => progress_of(app.watched(), &row),
         failure => row.failure.as_ref().and_then(|failure| failure["message"].as_str()),
@@ -55,6 +56,8 @@ pub(super) async fn page(
         poster => row.thumbnail.as_deref().map(|file| picture_of(id, file, query.as_deref())),
         unlisted => row.visibility != "public" || !row.is_shown(),
         handle => owner.as_ref().map(|owner| owner.handle.clone()),
+        published => row.published_at.map(|at| at.format("%Y-%m-%d").to_string()),
+        length => row.duration_ms.map(length),
         owner => owner.map(|owner| owner.display_name.unwrap_or(owner.handle)),
     };
     let mut response = page::html(StatusCode::OK, Page::Watch, values);
@@ -63,8 +66,26 @@ pub(super) async fn page(
     Ok(response.into_response())
 }
 
+/// `1:02:03`, or `2:03`.
+fn length(milliseconds: i64) -> String {
+    let seconds = (milliseconds + 500) / 1000;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
+        (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
 /// hls.js feeds the player through blobs and works in a worker of its own.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self' blob:; \
      connect-src 'self' ws: wss:; worker-src blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_length_is_as_people_write_it() {
+        let lengths = [400, 62_499, 600_000, 3_723_000].map(super::length);
+        assert_eq!(lengths, ["0:00", "1:02", "10:00", "1:02:03"]);
+    }
+}

@@ -2,7 +2,8 @@
 //! lines of shell in its place.
 
 use events::media::{Film, Rate, Rendition};
-use media::{Failure, Limits, Stopped, Tools, ladder};
+use media::{Failure, Limits, Stopped, Tools};
+use processing::ladder;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;

@@ -97,7 +97,7 @@ async fn names_are_only_names() {
         let source = odd.join(name);
         std::fs::copy(&film, &source).expect("a copy");
         let found = scratch.probe(&source).await.expect("a film");
-        let rungs = media::ladder(&found);
+        let rungs = processing::ladder(&found);
         let made = media::rungs(&scratch.tools, &source, &found, &rungs, &odd, |_| {}, &scratch.stop).await;
         assert_eq!(made.expect("renditions").len(), 1, "{name}");
         crate::m3u8::strict(&odd.join("64p"));

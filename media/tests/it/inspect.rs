@@ -1,7 +1,8 @@
 //! What ffprobe and ffmpeg say of the files that were made: opinions other than those of the code under test.
 
 use events::media::{Film, Rendition, Rung};
-use media::{Tools, ladder};
+use media::Tools;
+use processing::ladder;
 use std::path::Path;
 use std::process::Command;
 

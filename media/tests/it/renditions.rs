@@ -100,7 +100,7 @@ async fn ten_bits_become_eight() {
 
 #[tokio::test]
 async fn every_rate_has_even_segments() {
-    for (rate, seconds) in [("24", 2.0), ("30000/1001", 9.0), ("1", 6.0)] {
+    for (rate, seconds) in [("24", 2.0), ("30000/1001", 9.0), ("60", 5.0), ("1", 6.0)] {
         let scratch = Scratch::new();
         let source = scratch.film("64x64", rate, seconds, "a.mp4");
         let (film, made, _) = scratch.render(&source).await;
@@ -108,6 +108,16 @@ async fn every_rate_has_even_segments() {
         let seconds = film.duration_ms as f64 / 1000.0;
         check(&scratch, &film, &made, seconds);
     }
+}
+
+/// Rounding that is right for one segment may not be for many.
+#[tokio::test]
+async fn a_long_film_does_not_drift() {
+    let scratch = Scratch::new();
+    let source = scratch.film("64x64", "30000/1001", 130.13, "-ac 1 -ar 22050 a.mp4");
+    let (film, made, _) = scratch.render(&source).await;
+    check(&scratch, &film, &made, film.duration_ms as f64 / 1000.0);
+    assert_eq!(made[0].duration_ms.abs_diff(130_130) / 100, 0, "{made:?}");
 }
 
 #[tokio::test]
@@ -182,7 +192,7 @@ async fn a_name_that_is_a_path_is_refused() {
     let source = scratch.film("64x64", "30", 1.0, "a.mp4");
     let film = scratch.probe(&source).await.expect("a film");
     for name in ["../64p", "", "64p -y", "."] {
-        let rungs = media::ladder(&film).into_iter().map(|rung| Rung { name: name.to_owned(), ..rung });
+        let rungs = processing::ladder(&film).into_iter().map(|rung| Rung { name: name.to_owned(), ..rung });
         let rungs: Vec<Rung> = rungs.collect();
         let made = media::rungs(&scratch.tools, &source, &film, &rungs, &scratch.out(), |_| {}, &scratch.stop).await;
         assert_eq!(code(made), "tool_failed", "{name}");

@@ -1,7 +1,8 @@
 //! A folder for one test, with the tools and films in it.
 
 use events::media::{Film, Rendition};
-use media::{Limits, Stopped, Tools, ladder};
+use media::{Limits, Stopped, Tools};
+use processing::ladder;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;

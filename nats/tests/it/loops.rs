@@ -246,7 +246,7 @@ async fn a_reaction_asks_once_however_often_it_sees_the_event() {
     }
     client.flush().await.expect("flushed");
     // others who follow the same events
-    for name in ["vault", "notification", "storage"] {
+    for name in ["vault", "notification", "storage", "video"] {
         world.run(Service::new(name).reacts("nothing", |_| vec![])).await;
     }
     let service = || counter().reacts("count_when_begun", count_when_begun);

@@ -2,6 +2,7 @@
 //! far; workers take tasks, and only the attempt that was started last may say what came of one.
 
 mod job;
+mod ladder;
 mod plan;
 mod queue;
 mod reactions;
@@ -9,6 +10,7 @@ mod reactions;
 mod tests;
 mod video;
 
+pub use ladder::ladder;
 pub use queue::Queue;
 
 use job::Job;

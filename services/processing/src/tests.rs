@@ -9,8 +9,8 @@ use kernel::{Caller, Decider, ask};
 use uuid::Uuid;
 
 use crate::job::{ATTEMPTS, Job, Rejection};
+use crate::ladder::ladder;
 use crate::reactions::{cancel_job_when_unneeded, start_job_when_source_attached};
-use crate::video::ladder;
 
 const OWNER: Uuid = Uuid::from_u128(7);
 const OF: Uuid = Uuid::from_u128(8);
@@ -82,7 +82,12 @@ fn picture(run: u32) -> Event {
 }
 
 fn storyboard(run: u32) -> Event {
-    queued("storyboard", Class::Optional, run, Work::Storyboard { film: film(640, 360) })
+    queued(
+        "storyboard",
+        Class::Optional,
+        run,
+        Work::Storyboard { film: film(640, 360), of: Some("1.1/rung/360p".into()) },
+    )
 }
 
 fn failure(retryable: bool) -> Failure {
@@ -133,7 +138,12 @@ fn the_larger_sizes_are_made_together() {
         started("rung-360p", LEASE, 1),
         completed("thumbnail", thumbnail()),
     ];
-    let board = queued("storyboard", Class::Optional, 1, Work::Storyboard { film: large.clone() });
+    let board = queued(
+        "storyboard",
+        Class::Optional,
+        1,
+        Work::Storyboard { film: large.clone(), of: Some("1.1/rung/360p".into()) },
+    );
     let then = [completed("rung-360p", renditions()), rungs("rungs", Class::Normal, others), board];
     when(begun, complete("rung-360p", renditions())).then(then);
 }
@@ -236,22 +246,6 @@ fn it_begins_anew_after_a_cancellation_and_goes_on_after_a_failure() {
     ]);
     when(failed, Command::Retry {}).then([retried(false), rung(2), picture(2)]);
     when(making(), Command::Retry {}).rejected(Rejection::NothingToRetry);
-}
-
-#[test]
-fn sizes_follow_the_shorter_side() {
-    let sizes = |film: &Film| {
-        let rungs = ladder(film).into_iter();
-        rungs.map(|rung| (rung.name, rung.width, rung.height)).collect::<Vec<_>>()
-    };
-    let of = |name: &str, width, height| (name.to_owned(), width, height);
-    assert_eq!(sizes(&film(1280, 720)), [of("360p", 640, 360), of("480p", 854, 480), of("720p", 1280, 720)]);
-    assert_eq!(sizes(&film(720, 1280)), [of("360p", 360, 640), of("480p", 480, 854), of("720p", 720, 1280)]);
-    assert_eq!(sizes(&film(321, 241)), [of("241p", 322, 242)], "never larger, but even");
-    let fast = Film { rate: Rate { frames: 120, seconds: 1 }, ..film(640, 360) };
-    assert!(ladder(&fast).iter().all(|rung| rung.rate.per_second() <= 60.0));
-    let silent = Film { sound: false, ..film(640, 360) };
-    assert!(ladder(&silent).iter().all(|rung| rung.audio_bits == 0));
 }
 
 fn message(body: impl Into<events::Event>) -> Message<events::Event> {

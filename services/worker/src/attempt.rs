@@ -1,13 +1,12 @@
 //! One attempt at a task: begun under a lease, watched while it goes on, told once. What it makes lies in a folder of its
 //! own, so that nothing is ever half replaced, and goes away when nobody wants it.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use blobs::Key;
 use events::processing::{Command, Event, Failure, Output, Task};
 use events::{Event as Any, Message, Personal};
 use media::Stopped;
 use nats::Held;
-use std::path::Path;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +14,7 @@ use uuid::Uuid;
 
 use crate::bench::Bench;
 use crate::said::{Answered, progress, tell};
-use crate::{Workshop, doing};
+use crate::{Workshop, carry, doing};
 
 /// How often it is looked whether the work is still wanted: a cancellation counts within a second.
 const LOOK: Duration = Duration::from_secs(1);
@@ -174,43 +173,23 @@ async fn work(
     let scratch = Bench::task(&workshop.scratch)?;
     let (source, out) = (scratch.path().join("source"), scratch.path().join("out"));
     tokio::fs::create_dir(&out).await?;
-    let file = Key::new(&format!("files/{}", task.file))?;
-    let fetched = halt.run_until_cancelled(workshop.blobs.fetch(&file, &source)).await;
-    match fetched.transpose()? {
+    match halt.run_until_cancelled(carry::fetch(&workshop.blobs, task, &source)).await.transpose()? {
         None => return Ok(Err(Stopped::Cancelled)),
         Some(None) => return Ok(Err(gone())),
-        Some(Some(_)) => {}
+        Some(Some(())) => {}
     }
     let said = |part: f32| progress(&workshop.bus, task, part);
     said(0.0);
     let made = doing::work(&workshop.tools, &task.work, &source, &out, &folder_of(task, lease), said, halt).await;
     if made.is_ok() {
         let place = place(task, lease)?;
-        let uploaded = halt.run_until_cancelled(upload(workshop, &out, &place)).await;
+        let uploaded = halt.run_until_cancelled(carry::keep(&workshop.blobs, &out, &place)).await;
         match uploaded {
             None => return Ok(Err(Stopped::Cancelled)),
             Some(uploaded) => uploaded?,
         }
     }
     Ok(made)
-}
-
-/// Puts everything in `out` where the attempt's place is.
-async fn upload(workshop: &Workshop, out: &Path, place: &Key) -> Result<()> {
-    let mut folders = vec![(out.to_owned(), place.clone())];
-    while let Some((folder, key)) = folders.pop() {
-        let mut entries = tokio::fs::read_dir(&folder).await?;
-        while let Some(entry) = entries.next_entry().await? {
-            let name = entry.file_name().into_string().ok().context("ffmpeg writes plain names")?;
-            let key = key.join(&name)?;
-            if entry.file_type().await?.is_dir() {
-                folders.push((entry.path(), key));
-            } else {
-                workshop.blobs.put_file(&key, &entry.path()).await?;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn gone() -> Stopped {

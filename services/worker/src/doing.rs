@@ -28,7 +28,7 @@ pub(crate) async fn work(
             renditions.iter_mut().for_each(|rendition| placed(&mut rendition.folder));
             Output::Renditions { renditions }
         }
-        Work::Storyboard { film } => {
+        Work::Storyboard { film, .. } => {
             let mut storyboard = media::storyboard(tools, source, film, out, halt).await?;
             placed(&mut storyboard.index);
             placed(&mut storyboard.picture.file);

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod bench;
+mod carry;
 mod doing;
 mod said;
 

@@ -2,8 +2,10 @@
 //! Whatever a test starts is stopped and removed when the value is dropped, also when the test panics.
 
 pub mod check;
+pub mod cutting;
 pub mod films;
 pub mod fold;
+pub mod hls;
 pub mod http;
 pub mod load;
 pub mod log;
@@ -13,6 +15,7 @@ pub mod person;
 pub mod platform;
 pub mod process;
 pub mod roles;
+pub mod scripts;
 pub mod sockets;
 pub mod stranger;
 pub mod system;

@@ -25,13 +25,13 @@ impl Sockets {
     /// Starts the process.
     pub fn start() -> Sockets {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let clients = here.join(".tools/js");
+        let clients = here.join(".tools/js/sockets");
         assert!(
             clients.join("node_modules").exists(),
-            "there are no clients in .tools/js: run scripts/fetch --for-tests"
+            "there are no clients in .tools/js/sockets: run scripts/fetch --for-tests"
         );
         let mut command = Command::new("node");
-        command.arg(here.join("tests/js/sockets.js")).arg(clients);
+        command.arg(here.join("tests/js/sockets/sockets.js")).arg(clients);
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child =
             child.unwrap_or_else(|error| panic!("node cannot be started ({error}): run scripts/fetch --for-tests"));
