@@ -2,7 +2,7 @@
 //! and simple clients; who may lose the connection had better resume.
 
 use super::finish::{finish, refused, unfinished};
-use super::tus::{begin, initiation};
+use super::tus::{DRAINING, begin, initiation};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
@@ -55,13 +55,30 @@ pub(super) async fn upload(
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<Answer, Problem> {
     let mut form = form.map_err(|error| Problem::malformed("form_invalid", error.body_text()))?;
+    let answer = take(&app, &actor, purpose, &asked, &headers, &mut form).await;
+    if answer.is_err() {
+        // a client that is cut off in the middle of sending does not hear why
+        let rest = async { while let Ok(Some(_)) = form.next_field().await {} };
+        tokio::time::timeout(DRAINING, rest).await.ok();
+    }
+    answer
+}
+
+async fn take(
+    app: &App,
+    actor: &Actor,
+    purpose: String,
+    asked: &Asked,
+    headers: &HeaderMap,
+    form: &mut Multipart,
+) -> Result<Answer, Problem> {
     let broken =
         |error: axum::extract::multipart::MultipartError| Problem::malformed("form_invalid", error.body_text());
     let mut said = BTreeMap::from([("purpose".to_owned(), purpose)]);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
         if field.file_name().is_some() || name == "file" {
-            return receive(&app, &actor, &asked, &headers, said, field).await;
+            return receive(app, actor, asked, headers, said, field).await;
         }
         let text = field.text().await.map_err(broken)?;
         if text.len() > TEXT {

@@ -30,7 +30,7 @@ const MOST: u64 = 16 << 30;
 
 /// So much of a body that nobody wants is read, bytes, and for so long.
 const DRAINED: usize = 64 << 20;
-const DRAINING: Duration = Duration::from_secs(10);
+pub(super) const DRAINING: Duration = Duration::from_secs(10);
 
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
