@@ -27,7 +27,9 @@
     }
   }
 
+  // Who has an address with a permission looks at what is not shown to others: that is no view.
   function watched() {
+    if (query) return;
     fetch("/api/videos/" + player.dataset.video + "/view", { method: "POST" }).catch(() => {});
   }
 

@@ -332,6 +332,7 @@ pub(crate) const PROBLEMS: &[Page] = &[
     page("form_invalid", 400, "The form cannot be read, or has no file.", FIX),
     page("length_required", 400, "The length of the body is not said.", "Send Content-Length."),
     page("file_too_long", 422, "The file is longer than files for this purpose may be.", "Make it smaller."),
+    page("mail_missing", 404, "There is no such mail in the folder of mails.", "Look at the list again."),
     page("inbox_missing", 404, "There is nobody to tell anything: the person was erased.", FIX),
     page("delivery_missing", 404, "There is no such delivery, or it was long ago.", FIX),
     page("nothing_failed", 404, "No delivery of this id failed lately.", "Look at the log of deliveries."),

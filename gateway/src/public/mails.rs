@@ -66,9 +66,9 @@ pub(super) async fn one(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let file = folder(&app, &headers, &asked)?.join(format!("{id}.eml"));
-    let bytes = tokio::fs::read(file).await.map_err(|_| nothing())?;
-    let mail = MessageParser::default().parse(&bytes).ok_or_else(nothing)?;
-    let html = mail.body_html(0).ok_or_else(nothing)?.into_owned();
+    let bytes = tokio::fs::read(file).await.map_err(|_| no_mail())?;
+    let mail = MessageParser::default().parse(&bytes).ok_or_else(no_mail)?;
+    let html = mail.body_html(0).ok_or_else(no_mail)?.into_owned();
     Ok(kept_by_nobody(([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response()))
 }
 
@@ -99,6 +99,10 @@ fn is_local(host: &str) -> bool {
 
 fn nothing() -> Problem {
     Problem::missing("not_found", "there is nothing at this address")
+}
+
+fn no_mail() -> Problem {
+    Problem::missing("mail_missing", "there is no such mail")
 }
 
 fn newest(folder: &Path) -> Vec<Line> {
