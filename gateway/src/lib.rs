@@ -17,6 +17,7 @@ mod health;
 mod idempotency;
 mod identity;
 mod limits;
+mod lists;
 mod notifications;
 mod openapi;
 mod operations;

@@ -5,7 +5,6 @@ mod contact;
 mod deliveries;
 mod inbox;
 mod key;
-mod lists;
 mod preferences;
 mod send;
 pub(crate) mod shapes;

@@ -1,13 +1,13 @@
 //! The contact form: anybody writes, admins read. The key that seals what is written is made before it is sent, so nothing
 //! of it ever lies open; a program that fills the field nobody sees hears what everybody hears, and nothing is kept.
 
-use super::lists::Page;
 use super::shapes::ContactForm;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::extract::{Admin, Body, MaybeActor};
 use crate::identity::is_email;
+use crate::lists::Page;
 use crate::openapi::{Access, DONE, Doc, doc as describe};
 use crate::path::Id;
 use crate::problem::Problem;
@@ -139,7 +139,7 @@ pub(super) async fn list(
         Standing::Answered => "answered",
     });
     let filters = state.map(|state| format!("state={state}&")).unwrap_or_default();
-    let page = Page::wanted(&app, &asked, filters, wanted.limit, wanted.after.as_deref())?;
+    let page = Page::wanted(&app, &asked, "", filters, wanted.limit, wanted.after.as_deref())?;
     app.fresh(&asked, &["contact_page"]).await?;
     let search = Search { state: state.map(str::to_owned), after: page.after, limit: page.rows() };
     let mut rows = contact_page::search(app.reads(), &search).await?;

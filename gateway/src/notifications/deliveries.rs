@@ -3,8 +3,8 @@
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
-use crate::cursor;
 use crate::extract::{Admin, Body};
+use crate::lists::Page;
 use crate::notifications::shapes::Said;
 use crate::openapi::{Access, DONE, Doc, doc as describe};
 use crate::path::Id;
@@ -28,7 +28,7 @@ pub(super) fn list_doc() -> Doc {
         .query("limit", "At most so many", json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 20 }))
         .query("after", "`next` of the page before", json!({ "type": "string", "maxLength": 100 }))
         .reads()
-        .answers(200, "Deliveries", "A page of them")
+        .answers_with(200, "Deliveries", "A page of them", &["Link"])
 }
 
 /// What the list is narrowed by.
@@ -98,25 +98,17 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Answer, Problem> {
     let Query(wanted) = wanted.map_err(|error| Problem::malformed("query_invalid", error.body_text()))?;
-    let limit = wanted.limit.unwrap_or(20);
-    if !(1..=100).contains(&limit) {
-        return Err(Problem::malformed("query_invalid", "limit is 1 to 100"));
-    }
-    app.fresh(&asked, &["delivery_page"]).await?;
     let state = wanted.state.and_then(|state| json!(state).as_str().map(str::to_owned));
     let channel = wanted.channel.map(|channel| channel.word().to_owned());
-    let key = &app.edge().keys.consistency;
-    let filters = format!("{:?} {state:?} {channel:?}", wanted.user_id);
-    let after = wanted.after.as_deref().map(|after| cursor::read(key, "deliveries", &filters, after)).transpose()?;
-    // one more than wanted is asked for, to know whether there is another page
-    let search = Search { person: wanted.user_id, state, channel, after, limit: i64::from(limit) + 1 };
+    let person = wanted.user_id.map(|person| person.to_string());
+    let given = [("user_id", &person), ("state", &state), ("channel", &channel)];
+    let filters = given.iter().filter_map(|(name, value)| Some(format!("{name}={}&", value.as_ref()?))).collect();
+    let page = Page::wanted(&app, &asked, "", filters, wanted.limit, wanted.after.as_deref())?;
+    app.fresh(&asked, &["delivery_page"]).await?;
+    let search = Search { person: wanted.user_id, state, channel, after: page.after, limit: page.rows() };
     let mut rows = delivery_page::search(app.reads(), &search).await?;
-    let more = rows.len() > usize::from(limit);
-    rows.truncate(limit.into());
-    let last = rows.last().filter(|_| more).map(|row| (row.created_at, row.delivery_id));
-    let next = last.map(|last| cursor::write(key, "deliveries", &filters, last));
-    let items: Vec<Delivery> = rows.into_iter().map(Delivery::from).collect();
-    Ok(Answer::ok(&json!({ "items": items, "next": next })))
+    let next = page.cut(&mut rows, |row| (row.created_at, row.delivery_id));
+    page.answer(&rows.into_iter().map(Delivery::from).collect::<Vec<_>>(), next)
 }
 
 pub(super) fn retry_doc() -> Doc {

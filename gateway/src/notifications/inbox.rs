@@ -4,8 +4,8 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::auth::Actor;
-use crate::cursor;
 use crate::extract::Body;
+use crate::lists::Page;
 use crate::notifications::shapes::Seen;
 use crate::openapi::{Access, DONE, Doc, doc as describe};
 use crate::problem::Problem;
@@ -25,7 +25,7 @@ pub(super) fn list_doc() -> Doc {
         .query("limit", "At most so many", json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 20 }))
         .query("after", "`next` of the page before", json!({ "type": "string", "maxLength": 100 }))
         .reads()
-        .answers(200, "Notifications", "A page of it")
+        .answers_with(200, "Notifications", "A page of it", &["Link"])
 }
 
 /// What the list is narrowed by.
@@ -66,23 +66,14 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Answer, Problem> {
     let Query(wanted) = wanted.map_err(|error| Problem::malformed("query_invalid", error.body_text()))?;
-    let limit = wanted.limit.unwrap_or(20);
-    if !(1..=100).contains(&limit) {
-        return Err(Problem::malformed("query_invalid", "limit is 1 to 100"));
-    }
+    let filters = if wanted.unread { "unread=true&" } else { "" }.to_owned();
+    let page = Page::wanted(&app, &asked, &actor.id.to_string(), filters, wanted.limit, wanted.after.as_deref())?;
     app.fresh(&asked, &["inbox_page"]).await?;
-    let (key, place, filters) =
-        (&app.edge().keys.consistency, format!("inbox {}", actor.id), format!("{}", wanted.unread));
-    let after = wanted.after.as_deref().map(|after| cursor::read(key, &place, &filters, after)).transpose()?;
-    // one more than wanted is asked for, to know whether there is another page
-    let mut rows = inbox_page::list(app.reads(), actor.id, wanted.unread, after, i64::from(limit) + 1).await?;
-    let more = rows.len() > usize::from(limit);
-    rows.truncate(limit.into());
-    let last = rows.last().filter(|_| more).map(|row| (row.created_at, row.notice_id));
-    let next = last.map(|last| cursor::write(key, &place, &filters, last));
+    let mut rows = inbox_page::list(app.reads(), actor.id, wanted.unread, page.after, page.rows()).await?;
+    let next = page.cut(&mut rows, |row| (row.created_at, row.notice_id));
     let unread = inbox_page::unread(app.reads(), actor.id).await?;
     let items: Vec<Notice> = rows.into_iter().map(Notice::from).collect();
-    Ok(Answer::ok(&json!({ "items": items, "next": next, "unread": unread })))
+    page.answer_with(&json!({ "items": items, "next": next, "unread": unread }), next)
 }
 
 pub(super) fn unread_doc() -> Doc {

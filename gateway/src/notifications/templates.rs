@@ -1,12 +1,12 @@
 //! Texts of messages: admins make drafts, look at what becomes of them, publish and retire them. What this platform brings
 //! along counts until somebody publishes another in the same language.
 
-use super::lists::Page;
 use super::shapes::{TemplatePreview, TemplatePublication, TemplatePut};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::extract::{Admin, Body};
+use crate::lists::Page;
 use crate::openapi::{Access, DONE, Doc, doc as describe};
 use crate::problem::Problem;
 use axum::extract::rejection::QueryRejection;
@@ -50,7 +50,7 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Answer, Problem> {
     let Query(wanted) = wanted.map_err(|error| Problem::malformed("query_invalid", error.body_text()))?;
-    let page = Page::wanted(&app, &asked, String::new(), wanted.limit, wanted.after.as_deref())?;
+    let page = Page::wanted(&app, &asked, "", String::new(), wanted.limit, wanted.after.as_deref())?;
     app.fresh(&asked, &["template_page"]).await?;
     let mut rows = template_page::list(app.reads(), page.after, page.rows()).await?;
     let next = page.cut(&mut rows, |row| (row.created_at, row.template_id));

@@ -5,13 +5,12 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
 use crate::auth::Actor;
-use crate::cursor;
+use crate::lists::Page;
 use crate::openapi::{Access, DONE, Doc, doc as describe};
 use crate::path::Id;
 use crate::problem::Problem;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderValue, header};
 use chrono::{DateTime, Utc};
 use events::processing::{Class, Command};
 use projections::job_page::{self, Row, Search, Task};
@@ -130,34 +129,20 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Answer, Problem> {
     let Query(wanted) = wanted.map_err(|error| Problem::malformed("query_invalid", error.body_text()))?;
-    let limit = wanted.limit.unwrap_or(20);
-    if !(1..=100).contains(&limit) {
-        return Err(Problem::malformed("query_invalid", "limit is 1 to 100"));
-    }
     if wanted.state.as_ref().is_some_and(|state| !STATES.contains(&state.as_str())) {
         return Err(Problem::malformed("query_invalid", "state is working, completed, failed or cancelled"));
     }
-    app.fresh(&asked, &["job_page"]).await?;
     let admin = actor.is_admin();
-    let filters = filters(&wanted);
-    let (key, place) = (&app.edge().keys.consistency, format!("{} {admin}", asked.path()));
-    let after = wanted.after.as_deref().map(|after| cursor::read(key, &place, &filters, after)).transpose()?;
+    let page = Page::wanted(&app, &asked, &admin.to_string(), filters(&wanted), wanted.limit, wanted.after.as_deref())?;
+    app.fresh(&asked, &["job_page"]).await?;
     // who asks for somebody else's finds none, as if there were none
     let owner = if admin { wanted.user_id } else { Some(actor.id) };
     let nobodys = !admin && wanted.user_id.is_some_and(|person| person != actor.id);
-    let search =
-        Search { owner, state: wanted.state.clone(), about: wanted.video_id, after, limit: i64::from(limit) + 1 };
+    let (after, limit) = (page.after, page.rows());
+    let search = Search { owner, state: wanted.state.clone(), about: wanted.video_id, after, limit };
     let mut rows = if nobodys { vec![] } else { job_page::search(app.reads(), &search).await? };
-    // one more than wanted was asked for, to know whether there is another page
-    let more = rows.len() > usize::from(limit);
-    rows.truncate(limit.into());
-    let last = rows.last().filter(|_| more).map(|row| (row.created_at, row.job_id));
-    let next = last.map(|last| cursor::write(key, &place, &filters, last));
-    let items: Vec<_> = rows.into_iter().map(|row| Job::new(row, admin)).collect();
-    let answer = Answer::ok(&json!({ "items": items, "next": next }));
-    let Some(next) = next else { return Ok(answer) };
-    let link = format!("<{}?{filters}limit={limit}&after={next}>; rel=\"next\"", asked.path());
-    Ok(answer.header(header::LINK, HeaderValue::from_str(&link)?))
+    let next = page.cut(&mut rows, |row| (row.created_at, row.job_id));
+    page.answer(&rows.into_iter().map(|row| Job::new(row, admin)).collect::<Vec<_>>(), next)
 }
 
 /// The filters without the place: what a cursor is good for.

@@ -4,14 +4,13 @@ use super::show;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
-use crate::cursor;
 use crate::extract::Admin;
+use crate::lists::Page;
 use crate::openapi::{Access, Doc, doc as describe};
 use crate::problem::Problem;
 use crate::shapes::User;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderValue, header};
 use events::identity::user::Role;
 use projections::user_page::{Cursor, Row, Search};
 use projections::{profile_page, user_page};
@@ -94,39 +93,22 @@ pub(super) async fn list(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Answer, Problem> {
     let Query(wanted) = wanted.map_err(|error| Problem::malformed("query_invalid", error.body_text()))?;
-    let limit = wanted.limit.unwrap_or(20);
-    if !(1..=100).contains(&limit) {
-        return Err(Problem::malformed("query_invalid", "limit is 1 to 100"));
-    }
     if wanted.search.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 100) {
         return Err(Problem::malformed("query_invalid", "search is at most 100 characters, without NUL"));
     }
+    let page = Page::wanted(&app, &asked, "", wanted.filters(), wanted.limit, wanted.after.as_deref())?;
     app.fresh(&asked, &["user_page", "profile_page"]).await?;
-    let (key, filters) = (&app.edge().keys.consistency, wanted.filters());
     let search = Search {
         text: wanted.search.clone(),
         status: wanted.status().map(str::to_owned),
         role: wanted.role().map(str::to_owned),
-        limit: i64::from(limit) + 1,
-        after: match &wanted.after {
-            Some(after) => {
-                let (created_at, id) = cursor::read(key, LIST, &filters, after)?;
-                Some(Cursor { created_at, id })
-            }
-            None => None,
-        },
+        limit: page.rows(),
+        after: page.after.map(|(created_at, id)| Cursor { created_at, id }),
     };
     let mut rows = user_page::search(app.reads(), &search).await?;
-    // one more than wanted was asked for, to know whether there is another page
-    let more = rows.len() > usize::from(limit);
-    rows.truncate(limit.into());
-    let next =
-        rows.last().filter(|_| more).map(|row| cursor::write(key, LIST, &filters, (row.cursor().created_at, row.id)));
+    let next = page.cut(&mut rows, |row| (row.cursor().created_at, row.id));
     let users = shown(&app, rows).await?;
-    let answer = Answer::ok(&json!({ "users": users, "next": next }));
-    let Some(next) = next else { return Ok(answer) };
-    let link = format!("<{}?{filters}limit={limit}&after={next}>; rel=\"next\"", asked.path());
-    Ok(answer.header(header::LINK, HeaderValue::from_str(&link)?))
+    page.answer_with(&json!({ "users": users, "next": next }), next)
 }
 
 /// The rows with their names, and their addresses opened all at once.
@@ -143,9 +125,6 @@ async fn shown(app: &App, rows: Vec<Row>) -> Result<Vec<User>, Problem> {
     };
     Ok(rows.into_iter().map(open).collect())
 }
-
-/// What cursors of this list are good for.
-const LIST: &str = "users";
 
 /// For a query: everything but letters, digits and `-._~` as percent signs and bytes.
 pub(crate) fn escaped(text: &str) -> String {

@@ -4,15 +4,14 @@ use super::show::Video;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
-use crate::cursor;
 use crate::extract::MaybeActor;
+use crate::lists::Page;
 use crate::openapi::{Access, Doc, doc as describe};
 use crate::path::Id;
 use crate::problem::Problem;
 use crate::users::escaped;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderValue, header};
 use projections::video_page::{self, Search};
 use serde::Deserialize;
 use serde_json::json;
@@ -81,37 +80,23 @@ pub(super) async fn of_user(
 
 async fn page(app: &App, asked: &Asked, wanted: Narrowed, search: Search, own: bool) -> Result<Answer, Problem> {
     let Query(wanted) = wanted.map_err(|error| Problem::malformed("query_invalid", error.body_text()))?;
-    let limit = wanted.limit.unwrap_or(20);
-    if !(1..=100).contains(&limit) {
-        return Err(Problem::malformed("query_invalid", "limit is 1 to 100"));
-    }
     let texts = [&wanted.search, &wanted.tag, &wanted.category];
     if texts.iter().any(|text| text.as_ref().is_some_and(|text| text.contains('\0') || text.chars().count() > 100)) {
         return Err(Problem::malformed("query_invalid", "a text is at most 100 characters, without NUL"));
     }
+    let page = Page::wanted(app, asked, &own.to_string(), filters(&wanted), wanted.limit, wanted.after.as_deref())?;
     app.fresh(asked, &["video_page"]).await?;
-    let filters = filters(&wanted);
-    let (key, place) = (&app.edge().keys.consistency, format!("{} {own}", asked.path()));
-    let after = wanted.after.as_deref().map(|after| cursor::read(key, &place, &filters, after)).transpose()?;
     let search = Search {
         text: wanted.search.clone().filter(|text| !text.trim().is_empty()),
         tag: wanted.tag.as_ref().map(|tag| tag.to_lowercase()),
         category: wanted.category.as_ref().map(|category| category.to_lowercase()),
-        limit: i64::from(limit) + 1,
-        after,
+        limit: page.rows(),
+        after: page.after,
         ..search
     };
     let mut rows = video_page::search(app.reads(), &search).await?;
-    // one more than wanted was asked for, to know whether there is another page
-    let more = rows.len() > usize::from(limit);
-    rows.truncate(limit.into());
-    let last = rows.last().filter(|_| more).map(|row| (row.created_at, row.video_id));
-    let next = last.map(|last| cursor::write(key, &place, &filters, last));
-    let items: Vec<_> = rows.into_iter().map(|row| Video::new(app, row, own)).collect();
-    let answer = Answer::ok(&json!({ "items": items, "next": next }));
-    let Some(next) = next else { return Ok(answer) };
-    let link = format!("<{}?{filters}limit={limit}&after={next}>; rel=\"next\"", asked.path());
-    Ok(answer.header(header::LINK, HeaderValue::from_str(&link)?))
+    let next = page.cut(&mut rows, |row| (row.created_at, row.video_id));
+    page.answer(&rows.into_iter().map(|row| Video::new(app, row, own)).collect::<Vec<_>>(), next)
 }
 
 /// The filters without the place: what a cursor is good for.

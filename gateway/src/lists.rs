@@ -1,4 +1,4 @@
-//! Lists for admins, page by page: pages do not shift when something new comes.
+//! Lists, page by page: pages do not shift when something new comes, and the place of one list is good for no other.
 
 use crate::answer::Answer;
 use crate::app::App;
@@ -7,26 +7,30 @@ use crate::cursor::{self, Last};
 use crate::problem::Problem;
 use axum::http::{HeaderValue, header};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A page that is wanted.
-pub(super) struct Page<'a> {
+pub(crate) struct Page<'a> {
     app: &'a App,
     asked: &'a Asked,
+    /// Which list: its path, and for whom it is.
+    list: String,
     filters: String,
     limit: usize,
     /// It begins behind this one.
-    pub(super) after: Option<Last>,
+    pub(crate) after: Option<Last>,
 }
 
 impl<'a> Page<'a> {
-    /// What the query says; `filters` is its form without the place: `state=waiting&`.
+    /// What the query says. `reader` tells apart those who see different lists at one path; `filters` is the query without
+    /// the place: `state=waiting&`.
     ///
     /// # Errors
     /// 400 when the limit is out of range, or the place is none of this list with these filters.
-    pub(super) fn wanted(
+    pub(crate) fn wanted(
         app: &'a App,
         asked: &'a Asked,
+        reader: &str,
         filters: String,
         limit: Option<u8>,
         after: Option<&str>,
@@ -35,27 +39,33 @@ impl<'a> Page<'a> {
         if !(1..=100).contains(&limit) {
             return Err(Problem::malformed("query_invalid", "limit is 1 to 100"));
         }
-        let read = |after| cursor::read(&app.edge().keys.consistency, asked.path(), &filters, after);
+        let list = format!("{} {reader}", asked.path());
+        let read = |after| cursor::read(&app.edge().keys.consistency, &list, &filters, after);
         let after = after.map(read).transpose()?;
-        Ok(Page { app, asked, filters, limit, after })
+        Ok(Page { app, asked, list, filters, limit, after })
     }
 
     /// How many rows to ask for: one more than wanted, to know whether there is another page.
-    pub(super) fn rows(&self) -> i64 {
+    pub(crate) fn rows(&self) -> i64 {
         self.limit as i64 + 1
     }
 
     /// Takes the surplus row away; where the next page begins, if there was one.
-    pub(super) fn cut<R>(&self, rows: &mut Vec<R>, place: impl Fn(&R) -> Last) -> Option<String> {
+    pub(crate) fn cut<R>(&self, rows: &mut Vec<R>, place: impl Fn(&R) -> Last) -> Option<String> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let last = rows.last().filter(|_| more).map(place)?;
-        Some(cursor::write(&self.app.edge().keys.consistency, self.asked.path(), &self.filters, last))
+        Some(cursor::write(&self.app.edge().keys.consistency, &self.list, &self.filters, last))
     }
 
     /// The page.
-    pub(super) fn answer(&self, items: &[impl Serialize], next: Option<String>) -> Result<Answer, Problem> {
-        let answer = Answer::ok(&json!({ "items": items, "next": next }));
+    pub(crate) fn answer(&self, items: &[impl Serialize], next: Option<String>) -> Result<Answer, Problem> {
+        self.answer_with(&json!({ "items": items, "next": next }), next)
+    }
+
+    /// The page in a shape of its own.
+    pub(crate) fn answer_with(&self, body: &Value, next: Option<String>) -> Result<Answer, Problem> {
+        let answer = Answer::ok(body);
         let Some(next) = next else { return Ok(answer) };
         let (path, filters, limit) = (self.asked.path(), &self.filters, self.limit);
         let link = format!("<{path}?{filters}limit={limit}&after={next}>; rel=\"next\"");
