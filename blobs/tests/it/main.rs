@@ -7,5 +7,4 @@ mod ending;
 mod folder;
 mod moto;
 mod resuming;
-mod speed;
 mod world;
