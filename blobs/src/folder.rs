@@ -2,13 +2,13 @@
 //! that is what makes a second name for it safe to give away.
 
 mod disk;
+mod reading;
 mod staging;
 
 use anyhow::Context;
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +16,6 @@ use std::sync::Arc;
 use crate::{Body, Fault, Found, Key};
 use disk::{absent, found, make_dir, new_file, open_file, remove_below, sync_dir};
 
-/// How much of a blob is read at once, bytes.
-const READ: u64 = 256 << 10;
 /// A put competes with deletes that take away the empty folder it has just made; each loses at most a few times.
 const TRIES: usize = 100;
 
@@ -69,24 +67,10 @@ impl Folder {
     pub async fn read(
         &self,
         key: &Key,
-        wanted: impl FnOnce(&Found) -> Option<Range<u64>> + Send + 'static,
+        wanted: impl FnOnce(&Found) -> Option<Range<u64>> + Send,
     ) -> Result<Option<(Found, Body)>, Fault> {
-        let (path, what) = (self.path(key), format!("cannot read {key}"));
-        off(what, move || {
-            let Some((mut file, meta)) = open_file(&path)? else { return Ok(None) };
-            let found = found(&meta)?;
-            let Range { start, end } = wanted(&found).unwrap_or(0..0);
-            let (start, end) = (start.min(found.size), end.min(found.size));
-            if start >= end {
-                return Ok(Some((found, stream::empty().boxed())));
-            }
-            file.seek(SeekFrom::Start(start))?;
-            // the beginning at once: for small parts that is all, and nobody has to come back to the disk
-            let first = some(&mut file, end - start)?;
-            let left = end - start - first.len() as u64;
-            Ok(Some((found, stream::iter([Ok(first)]).chain(rest(file, left)).boxed())))
-        })
-        .await
+        let read = reading::read(self.path(key), wanted).await;
+        read.map_err(|error| Fault::new(format!("cannot read {key}"), error))
     }
 
     pub async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), Fault> {
@@ -198,29 +182,6 @@ impl Folder {
         })
         .await
     }
-}
-
-/// The next bytes of a file that has `left` more, as many as are read at once.
-fn some(file: &mut fs::File, left: u64) -> io::Result<Bytes> {
-    let most = left.min(READ);
-    let mut bytes = Vec::with_capacity(most as usize);
-    match file.take(most).read_to_end(&mut bytes)? as u64 {
-        read if read == most => Ok(bytes.into()),
-        _ => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
-}
-
-/// The rest of a file, read while it is taken.
-fn rest(file: fs::File, left: u64) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::try_unfold((file, left), async |(mut file, left)| {
-        if left == 0 {
-            return Ok(None);
-        }
-        let read = tokio::task::spawn_blocking(move || some(&mut file, left).map(|bytes| (bytes, file)));
-        let (bytes, file) = read.await.map_err(io::Error::other)??;
-        let left = left - bytes.len() as u64;
-        Ok(Some((bytes, (file, left))))
-    })
 }
 
 /// Work with the disk, which must not hold up others.

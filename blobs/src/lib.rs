@@ -113,7 +113,7 @@ impl Blobs {
     pub async fn read(
         &self,
         key: &Key,
-        wanted: impl FnOnce(&Found) -> Option<Range<u64>> + Send + 'static,
+        wanted: impl FnOnce(&Found) -> Option<Range<u64>> + Send,
     ) -> Result<Option<(Found, Body)>, Fault> {
         let bucket = match &self.0 {
             Place::Folder(folder) => return folder.read(key, wanted).await,

@@ -23,14 +23,15 @@ use crate::outcome::{self, Outcome, Status};
 use crate::put::{Note, Put};
 use crate::read;
 use crate::send::repeatable;
-use crate::streams::{COMMANDS, EVENTS, OUTCOMES};
+use crate::streams::{COMMANDS, EVENTS, OUTCOMES, REMEMBERED};
 
 /// How often a command is decided again because somebody else was faster.
 const CONTENTION: u32 = 10;
 /// Older deliveries are given up: soon the message is delivered to somebody else, and two must not decide it at once.
 const TOO_OLD: Duration = Duration::from_secs(20);
-/// Half of the time for which streams remember ids.
-const OLD: TimeDelta = TimeDelta::minutes(1);
+/// A command that waited longer may have been decided before: events of younger ones are told apart by their ids.
+const OLD: Duration = Duration::from_secs(15);
+const _: () = assert!(OLD.as_secs() + TOO_OLD.as_secs() + 5 <= REMEMBERED.as_secs(), "ids are known for long enough");
 /// Clocks of servers and processes differ by less than this.
 const CLOCKS: TimeDelta = TimeDelta::minutes(2);
 
@@ -142,7 +143,7 @@ impl Decide {
         // a waiting command that was not decided in time is sent a second time; one that is old may have been delivered
         // before to a consumer that knew nothing of it since, and younger ones are told apart by the ids of their events
         let resent = delivery.stream == COMMANDS && head.replyto.is_some();
-        let old = Utc::now() - delivery.stored > OLD;
+        let old = (Utc::now() - delivery.stored).to_std().is_ok_and(|waited| waited > OLD);
         let again = delivery.delivered > 1 || repeatable(head.id) || resent || old;
         Ok(Asked { head, opened, of, make, meta, again, stored: delivery.stored })
     }

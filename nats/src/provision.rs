@@ -162,7 +162,9 @@ impl Wanted {
             let there = &exists[field];
             // there was less room when it was made
             let smaller = field == "max_bytes" && there.as_i64() < planned.as_i64() && there.as_i64() > Some(0);
-            (!same(planned, there) && !smaller).then(|| {
+            // what an earlier version planned, and no harm
+            let longer = field == "duplicate_window" && there.as_i64() > planned.as_i64();
+            (!same(planned, there) && !smaller && !longer).then(|| {
                 format!("{}: {field} is {there}, the plan says {planned}; to change it: {}", self.name, self.hint)
             })
         };

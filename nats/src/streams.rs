@@ -83,6 +83,12 @@ pub(crate) const CONTEXTS: [Context; 7] = [
     Context { name: "vault", decides: false, follows: PEOPLE, asks: &["identity"] },
 ];
 
+/// For so long `EVENTS` knows the ids of its messages. A server that starts reads what it has to know them again, so a
+/// longer time is a longer start after much work; it covers a command that is decided twice (`decide.rs`).
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(45);
+/// The same for `ASKED`: two who send one command at once. Whoever comes later finds its outcome.
+const RACING: Duration = Duration::from_secs(15);
+
 /// How big and how safe.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -124,6 +130,7 @@ pub(crate) fn streams(plan: &Plan) -> Vec<Config> {
             deny_purge: true,
             max_message_size: 1 << 19,
             description: Some("what happened, for ever".into()),
+            duplicate_window: REMEMBERED,
             ..base(EVENTS, &["evt.>"], fuse(1))
         },
         Config {
@@ -141,6 +148,7 @@ pub(crate) fn streams(plan: &Plan) -> Vec<Config> {
             // copies are in as many memories before they are on a disk; one server writes when it has time
             persist_mode: (plan.replicas == 1).then_some(PersistenceMode::Async),
             description: Some("what was asked by those who wait for the outcome".into()),
+            duplicate_window: RACING,
             ..base(ASKED, &["ask.>"], fuse(2))
         },
         Config {

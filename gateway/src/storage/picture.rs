@@ -2,6 +2,8 @@
 //! The picture itself is not touched, and which side is up stays known. What is kept is listed; whatever else there is, or
 //! will be, goes.
 
+mod gif;
+
 use bytes::Bytes;
 use img_parts::jpeg::{Jpeg, JpegSegment, markers};
 use img_parts::png::{Png, PngChunk};
@@ -15,7 +17,7 @@ pub(super) struct Broken;
 /// What stands before EXIF in JPEG, and sometimes in WebP.
 const EXIF: &[u8] = b"Exif\0\0";
 
-/// The picture with nothing in it but the picture. Kinds that carry no EXIF stay as they are.
+/// The picture with nothing in it but the picture.
 ///
 /// # Errors
 /// It is not what its first bytes say.
@@ -24,6 +26,7 @@ pub(super) fn cleaned(mime: &str, bytes: Bytes) -> Result<Bytes, Broken> {
         "image/jpeg" => jpeg(bytes),
         "image/png" => png(bytes),
         "image/webp" => webp(bytes),
+        "image/gif" => gif::cleaned(&bytes),
         _ => Ok(bytes),
     }
 }

@@ -46,8 +46,7 @@ pub(super) async fn answer(
     shown: Shown<'_>,
 ) -> Result<Response, Problem> {
     let asked = Conditions::new(method, headers);
-    let of_disk = asked.clone();
-    let read = blobs.read(key, move |found| of_disk.read(found)).await.map_err(|fault| Problem::internal(&fault))?;
+    let read = blobs.read(key, |found| asked.read(found)).await.map_err(|fault| Problem::internal(&fault))?;
     let (found, bytes) = read.ok_or_else(missing)?;
     let tag = tag_of(&found);
     let mut response = Response::new(Body::empty());
@@ -103,7 +102,6 @@ fn tag_of(found: &Found) -> String {
 }
 
 /// What a client says of what it wants and of what it has.
-#[derive(Clone)]
 struct Conditions {
     head: bool,
     known: Option<HeaderValue>,

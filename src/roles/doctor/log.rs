@@ -100,13 +100,13 @@ fn dedupe(seen: &Inspection) -> Finding {
         .map(|one| one.duplicate_window)
         .min();
     match window {
-        Some(window) if window.num_seconds() >= 60 => {
+        Some(window) if window.num_seconds() >= 45 => {
             Finding::well("dedupe window", format!("{} s", window.num_seconds()))
         }
         Some(window) => {
             let found =
                 format!("{} s: quick retries may be stored twice (decided once all the same)", window.num_seconds());
-            Finding::warn("dedupe window", found, "nats stream edit EVENTS --dupe-window 2m; the same for COMMANDS")
+            Finding::warn("dedupe window", found, "nats stream edit EVENTS --dupe-window 45s; the same for COMMANDS")
         }
         None => Finding::wrong("dedupe window", "no streams", "reprise provision"),
     }
