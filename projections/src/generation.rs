@@ -15,23 +15,33 @@ pub(crate) fn schema(projection: &str, generation: i32) -> String {
     format!("{projection}_g{generation}")
 }
 
-/// The generation that readers see, if its tables are there, have today's definition, and are what the views show.
-pub(crate) async fn live(pool: &PgPool, projection: &mut dyn Projection) -> sqlx::Result<Option<i32>> {
-    let sql = "select generation, definition from projection.generation where projection = $1 and state = 'live'";
-    let found: Option<(i32, String)> = sqlx::query_as(sql).bind(projection.name()).fetch_optional(pool).await?;
-    let Some((generation, made_with)) = found else { return Ok(None) };
-    if made_with != definition(projection) {
-        return Ok(None);
+/// Of each projection the generation that readers see, if its tables are there, have today's definition, and are what
+/// the views show.
+pub(crate) async fn live(pool: &PgPool, projections: &mut [Box<dyn Projection>]) -> sqlx::Result<Vec<Option<i32>>> {
+    let sql = "select projection, generation, definition from projection.generation where state = 'live'";
+    let found: Vec<(String, i32, String)> = sqlx::query_as(sql).fetch_all(pool).await?;
+    let mut live = vec![None; projections.len()];
+    let (mut owners, mut places) = (vec![], vec![]);
+    for (n, projection) in projections.iter_mut().enumerate() {
+        let name = projection.name();
+        let Some((_, generation, made_with)) = found.iter().find(|(found, ..)| found == name) else { continue };
+        if *made_with != definition(&mut **projection) {
+            continue;
+        }
+        live[n] = Some(*generation);
+        let schema = schema(name, *generation);
+        for table in projection.tables() {
+            places.extend([format!("{schema}.{}", table.name()), format!("read.{}", table.name())]);
+            owners.extend([n as i32; 2]);
+        }
     }
-    let schema = schema(projection.name(), generation);
-    let tables = projection.tables();
-    let places: Vec<String> = tables
-        .iter()
-        .flat_map(|table| [format!("{schema}.{}", table.name()), format!("read.{}", table.name())])
-        .collect();
-    let sql = "select bool_and(to_regclass(place) is not null) from unnest($1::text[]) as place";
-    let whole: bool = sqlx::query_scalar(sql).bind(&places).fetch_one(pool).await?;
-    Ok(whole.then_some(generation))
+    let sql = "select distinct owner from unnest($1::integer[], $2::text[]) as wanted(owner, place)
+               where to_regclass(place) is null";
+    let broken: Vec<i32> = sqlx::query_scalar(sql).bind(&owners).bind(&places).fetch_all(pool).await?;
+    for owner in broken {
+        live[owner as usize] = None;
+    }
+    Ok(live)
 }
 
 /// Begins a generation: empty tables without indexes, position 0. What an earlier attempt left behind is dropped.

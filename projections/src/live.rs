@@ -121,10 +121,13 @@ type Generations = Vec<(Box<dyn Projection>, i32)>;
 async fn sort_out(pool: &PgPool, log: &Log, stream: Stream) -> anyhow::Result<(Generations, Vec<&'static str>)> {
     let (mut whole, mut missing) = (vec![], vec![]);
     let last = log.last(stream).await?;
-    for mut projection in all().into_iter().filter(|projection| projection.stream() == stream) {
+    let positions: Vec<(String, i64)> =
+        sqlx::query_as("select projection, position from read.position").fetch_all(pool).await?;
+    let mut projections: Vec<_> = all().into_iter().filter(|projection| projection.stream() == stream).collect();
+    let live = generation::live(pool, &mut projections).await?;
+    for (projection, generation) in projections.into_iter().zip(live) {
         let name = projection.name();
-        let sql = "select position from read.position where projection = $1";
-        let position: Option<i64> = sqlx::query_scalar(sql).bind(name).fetch_optional(pool).await?;
+        let position = positions.iter().find(|(known, _)| known == name).map(|(_, position)| *position);
         let ahead = position.is_some_and(|position| position as u64 > last);
         if ahead {
             tracing::warn!(
@@ -134,7 +137,7 @@ async fn sort_out(pool: &PgPool, log: &Log, stream: Stream) -> anyhow::Result<(G
                 "rows are ahead of the log: it is not the one they were made from"
             );
         }
-        match generation::live(pool, &mut *projection).await? {
+        match generation {
             Some(generation) if !ahead => whole.push((projection, generation)),
             _ => missing.push(name),
         }
@@ -232,7 +235,7 @@ impl Leader<'_> {
         for (name, position) in self.writer.positions() {
             let lag = last.saturating_sub(position);
             metrics::gauge!("reprise_projection_lag_events", "projection" => name).set(lag as f64);
-            let seconds = if lag == 0 { 0.0 } else { self.behind(name).await? };
+            let seconds = if lag == 0 { 0.0 } else { self.writer.age(name) };
             metrics::gauge!("reprise_projection_lag_seconds", "projection" => name).set(seconds);
         }
         if builder.0.is_some() {
@@ -240,12 +243,5 @@ impl Leader<'_> {
         }
         heal(self.pool).await?;
         Ok(sort_out(self.pool, self.log, self.stream).await?.1.is_empty())
-    }
-
-    /// How long ago the last message that was seen was stored.
-    async fn behind(&self, name: &str) -> sqlx::Result<f64> {
-        let sql = "select coalesce(extract(epoch from clock_timestamp() - recorded_at), 0)::float8
-                   from read.position where projection = $1";
-        Ok(sqlx::query_scalar(sql).bind(name).fetch_optional(self.pool).await?.unwrap_or(0.0))
     }
 }

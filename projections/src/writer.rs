@@ -2,6 +2,7 @@
 //! only if nobody else moved the checkpoint meanwhile: a writer that was overtaken changes nothing.
 
 use anyhow::Context;
+use chrono::Utc;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgPool};
 use std::time::Instant;
@@ -69,13 +70,13 @@ impl Writer {
     /// # Errors
     /// A projection is unknown or was never built, or Postgres does not answer.
     pub async fn live(pool: &PgPool, names: &[&str]) -> anyhow::Result<Writer> {
-        let mut generations = vec![];
-        for name in names {
-            let mut projection = named(name)?;
-            let generation = live(pool, &mut *projection).await?;
-            generations.push((projection, generation.with_context(|| format!("{name} was never built"))?));
-        }
-        Ok(Writer::open(pool, generations, false).await?)
+        let mut projections = names.iter().map(|name| named(name)).collect::<anyhow::Result<Vec<_>>>()?;
+        let live = live(pool, &mut projections).await?;
+        let generations = projections.into_iter().zip(live).map(|(projection, generation)| {
+            let generation = generation.with_context(|| format!("{} was never built", projection.name()))?;
+            Ok((projection, generation))
+        });
+        Ok(Writer::open(pool, generations.collect::<anyhow::Result<_>>()?, false).await?)
     }
 
     /// The position from which messages are needed.
@@ -86,6 +87,13 @@ impl Writer {
     /// The names of the projections, and how far Postgres has seen for each.
     pub fn positions(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.members.iter().map(|member| (member.projection.name(), member.position))
+    }
+
+    /// How long ago the last message that a projection's rows know was stored, seconds.
+    pub(crate) fn age(&self, name: &str) -> f64 {
+        let known = self.members.iter().find(|member| member.projection.name() == name);
+        let stored = known.and_then(|member| member.recorded_at);
+        stored.and_then(|at| (Utc::now() - at).to_std().ok()).map_or(0.0, |age| age.as_secs_f64())
     }
 
     /// How many keys stand still, by projection.
