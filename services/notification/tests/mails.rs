@@ -306,7 +306,10 @@ async fn a_digest_is_one_mail() {
 async fn what_a_server_says_of_a_delivery_is_reported() {
     for (answer, wanted) in [
         ("550 5.1.1 <ada@example.org> unknown", Attempt::Gone { error: "SMTP 550".into() }),
+        ("550 there is nobody", Attempt::Gone { error: "SMTP 550".into() }),
+        ("553 5.7.1 we do not send for <mail@reprise.example>", Attempt::Never { error: "SMTP 553".into() }),
         ("554 5.7.1 no", Attempt::Never { error: "SMTP 554".into() }),
+        ("530 5.7.0 log in first", Attempt::NotNow { error: "SMTP 530".into(), rest_s: None }),
         ("451 4.7.1 <ada@example.org> later", Attempt::NotNow { error: "SMTP 451".into(), rest_s: None }),
     ] {
         let (url, _) = mail_server(answer).await;
@@ -320,8 +323,8 @@ async fn what_a_server_says_of_a_delivery_is_reported() {
     assert_eq!(*reported(&done), Attempt::Never { error: "nothing of it is left".into() });
 }
 
-#[test]
-fn settings_that_cannot_be_are_named() {
+#[tokio::test]
+async fn settings_that_cannot_be_are_named() {
     let of = |result: anyhow::Result<Mailer>| result.err().expect("refused").to_string();
     assert!(of(Mailer::smtp("ftp://x", None, SITE)).contains("REPRISE_SMTP_URL"));
     assert!(of(Mailer::smtp("smtp://localhost", Some("nobody"), SITE)).contains("REPRISE_MAIL_FROM"));
