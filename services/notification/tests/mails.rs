@@ -6,7 +6,7 @@ use events::notification::inbox::{self, Attempt, Category, Channel, Command, Del
 use events::{AuthType, Event, Message, Personal, Source, Spec};
 use kernel::{Done, Fault};
 use notification::{
-    Address, AddressOf, Admins, Mailer, Mint, Push, PushKey, PushServices, UnsubscribeAt, Ways, service,
+    Address, AddressOf, Admins, Mailer, Mint, Permit, Push, PushKey, PushServices, UnsubscribeAt, Ways, service,
 };
 use std::fs;
 use std::path::Path;
@@ -81,9 +81,10 @@ async fn work(mailer: Mailer, address: AddressOf, event: &Message<Event>) -> Don
 async fn do_as(worker: &str, mailer: Mailer, address_of: AddressOf, event: &Message<Event>) -> Done {
     let unsubscribe_at: UnsubscribeAt =
         Arc::new(|_, category| Box::pin(async move { Ok(format!("{SITE}/unsubscribe/{}", category.word())) }));
+    let permit: Permit = Arc::new(|_, until| Box::pin(async move { Ok(format!("until={}", until.timestamp())) }));
     let push_key: PushKey = Arc::new(|| Box::pin(async { anyhow::bail!("no pushes in these tests") }));
     let push = Push::new(push_key, SITE, PushServices::default()).expect("a contact");
-    let ways = Ways { mailer: Arc::new(mailer), address_of, unsubscribe_at, push, sms: None };
+    let ways = Ways { mailer: Arc::new(mailer), address_of, unsubscribe_at, permit, push, sms: None };
     let nobody: Admins = Arc::new(|| Box::pin(async { Ok(vec![]) }));
     let service = service(mint(), ways, Arc::new(|_, _| {}), nobody);
     let (_, worker) = service.workers.iter().find(|(name, _)| *name == worker).expect("there is such a worker");
@@ -265,7 +266,8 @@ async fn a_delivery_is_a_mail_that_can_be_ended_with_one_click() {
     has("List-Unsubscribe-Post: List-Unsubscribe=One-Click");
     has("Salt & <b>");
     has("Salt &amp; &lt;b&gt;");
-    has(&format!("{SITE}/watch/{}", Uuid::from_u128(9)));
+    let week = event.time.timestamp() + 7 * 24 * 3600;
+    has(&format!("{SITE}/watch/{}?until={week}", Uuid::from_u128(9)));
 }
 
 #[tokio::test]
