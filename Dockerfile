@@ -13,8 +13,8 @@ COPY scripts/fetch-web /fetch-web
 RUN /fetch-web /web
 
 FROM debian:bookworm-slim
-# workers make films with it
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends ffmpeg && rm -rf /var/lib/apt/lists/*
+# workers make films with ffmpeg; the certificates of mail servers are checked against the system's authorities
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends ffmpeg ca-certificates && rm -rf /var/lib/apt/lists/*
 # mails become files here when no mail server is named, and blobs lie here when no bucket is
 RUN useradd --system --uid 10001 --no-create-home reprise && install -d -o reprise -m 700 /data /data/blobs /data/scratch
 COPY --from=web /web /usr/local/share/reprise/web

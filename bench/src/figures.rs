@@ -4,6 +4,7 @@ pub mod films;
 pub mod footprint;
 pub mod growth;
 pub mod latency;
+pub mod mails;
 pub mod rebuild;
 pub mod registration;
 pub mod segments;

@@ -40,6 +40,14 @@ impl Running {
     }
 }
 
+/// A connection with the rights of this role to the platform on `data`.
+pub async fn role(data: &Path, role: &str) -> Result<Bus> {
+    let file = data.join(format!("keys/nats/{role}.seed"));
+    let seed = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+    let (url, role, seed) = (Running::read(data)?.nats_url, role.to_owned(), Some(seed.trim().to_owned()));
+    Bus::connect(&Options { url, role, seed, sync: Sync::Interval }).await
+}
+
 /// Connections as the roles that may write these events.
 struct Roles {
     identity: Bus,
@@ -52,18 +60,11 @@ struct Roles {
 
 impl Roles {
     async fn connect(data: &Path) -> Result<Self> {
-        let url = Running::read(data)?.nats_url;
-        let bus = async |role: &str| {
-            let file = data.join(format!("keys/nats/{role}.seed"));
-            let seed = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-            let (role, seed) = (role.to_owned(), Some(seed.trim().to_owned()));
-            Bus::connect(&Options { url: url.clone(), role, seed, sync: Sync::Interval }).await
-        };
         Ok(Roles {
-            identity: bus("identity").await?,
-            profile: bus("profile").await?,
-            projector: bus("projector").await?,
-            provisioner: bus("provisioner").await?,
+            identity: role(data, "identity").await?,
+            profile: role(data, "profile").await?,
+            projector: role(data, "projector").await?,
+            provisioner: role(data, "provisioner").await?,
         })
     }
 
@@ -183,9 +184,10 @@ fn updated(change: u64, n: usize) -> Event {
 }
 
 /// Subject and wire form of an event.
-async fn sealed(keyring: &Keyring, subject: Uuid, version: u64, body: Event) -> Result<(String, Vec<u8>)> {
+pub async fn sealed(keyring: &Keyring, subject: Uuid, version: u64, body: Event) -> Result<(String, Vec<u8>)> {
     let (aggregate, source) = match body {
         Event::User(_) => ("identity.user", Source::new("/services/identity")),
+        Event::Video(_) => ("video.video", Source::new("/services/video")),
         _ => ("profile.profile", Source::new("/services/profile")),
     };
     let (id, command, time) = (Uuid::now_v7(), Uuid::now_v7(), Utc::now());

@@ -48,8 +48,23 @@ impl Person {
     }
 }
 
-/// Registers people, `at_once` at a time, names counted on from `first`.
+/// Registers people, `at_once` at a time, names counted on from `first`. Nobody can write to them, so no mail is written.
 pub async fn register(address: SocketAddr, first: usize, count: usize, at_once: usize) -> Result<Vec<Person>> {
+    register_with(address, first, count, at_once, "").await
+}
+
+/// The same with addresses, which are sent mails about their accounts first.
+pub async fn register_reachable(address: SocketAddr, count: usize, at_once: usize) -> Result<Vec<Person>> {
+    register_with(address, 0, count, at_once, "example.org").await
+}
+
+async fn register_with(
+    address: SocketAddr,
+    first: usize,
+    count: usize,
+    at_once: usize,
+    domain: &'static str,
+) -> Result<Vec<Person>> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
     for _ in 0..at_once {
@@ -62,7 +77,7 @@ pub async fn register(address: SocketAddr, first: usize, count: usize, at_once: 
                 if n >= count {
                     return anyhow::Ok(people);
                 }
-                people.push(register_one(&mut connection, first + n).await?);
+                people.push(register_at(&mut connection, first + n, domain).await?);
             }
         });
     }
@@ -75,7 +90,13 @@ pub async fn register(address: SocketAddr, first: usize, count: usize, at_once: 
 
 /// Registers one person, by username, so that no mail is written.
 pub async fn register_one(connection: &mut Connection, n: usize) -> Result<Person> {
-    let body = format!(r#"{{"username":"bench{n}","password":"correct horse {n} battery"}}"#);
+    register_at(connection, n, "").await
+}
+
+/// With an address in this domain, if it is one.
+async fn register_at(connection: &mut Connection, n: usize, domain: &str) -> Result<Person> {
+    let email = if domain.is_empty() { String::new() } else { format!(r#""email":"bench{n}@{domain}","#) };
+    let body = format!(r#"{{"username":"bench{n}",{email}"password":"correct horse {n} battery"}}"#);
     let since = Instant::now();
     let answer = connection.exchange(&request("POST", "/api/auth/register", "", &body)).await?;
     let registered: Registered = answer.json(201).context("POST /api/auth/register")?;

@@ -41,18 +41,20 @@ pub struct Platform {
     sync: Sync,
     reprise: PathBuf,
     data: PathBuf,
+    /// Where its mails go; to files without one.
+    mails: Option<SocketAddr>,
     // removed after the process has stopped: fields are dropped in order
     _scratch: Scratch,
 }
 
 impl Platform {
     /// Starts a platform on an empty folder.
-    pub async fn start(reprise: &Path, folder: PathBuf, sync: Sync) -> Result<Self> {
+    pub async fn start(reprise: &Path, folder: PathBuf, sync: Sync, mails: Option<SocketAddr>) -> Result<Self> {
         let scratch = Scratch::new(folder)?;
         let data = scratch.0.join("data");
         let address = free_address()?;
         let (reprise, start) = (reprise.to_owned(), Duration::ZERO);
-        let mut platform = Platform { running: None, address, start, sync, reprise, data, _scratch: scratch };
+        let mut platform = Platform { running: None, address, start, sync, reprise, data, mails, _scratch: scratch };
         platform.restart().await?;
         Ok(platform)
     }
@@ -65,6 +67,7 @@ impl Platform {
         command.arg("up").arg("--data").arg(&self.data).args(["--listen", &self.address.to_string()]);
         command.args(["--sync", self.sync.word()]);
         command.env("REPRISE_RATE_LIMITS", "off").env("REPRISE_PASSWORD_POLICY", "basic");
+        command.envs(self.mails.map(|server| ("REPRISE_SMTP_URL", format!("smtp://{server}"))));
         let begin = Instant::now();
         let mut running = children::Running::start(&mut command, &log)?;
         running.ready(self.address, &log, Duration::from_secs(120)).await?;

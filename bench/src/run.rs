@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::children::Scratch;
 use crate::figures::{
-    films, footprint, growth, latency, rebuild, registration, segments, sockets, throughput, uploads,
+    films, footprint, growth, latency, mails, rebuild, registration, segments, sockets, throughput, uploads,
 };
+use crate::mailbox::Mailbox;
 use crate::people::{self, Person};
 use crate::platform::{Platform, Sync};
 use crate::results::{self, Row};
@@ -19,8 +20,8 @@ pub struct Options {
     /// Short rounds and 10^4 events instead of 10^6: says whether it works, not how fast it is.
     #[arg(long)]
     quick: bool,
-    /// Only these figures: throughput, latency, rebuild, growth, registration, sockets, footprint, uploads, segments,
-    /// films.
+    /// Only these figures: throughput, latency, rebuild, growth, registration, sockets, footprint, mails, uploads,
+    /// segments, films.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Only this fsync mode: interval or always.
@@ -35,7 +36,7 @@ pub struct Options {
 }
 
 /// The figures, by the names for `--only`.
-const FIGURES: [&str; 10] = [
+const FIGURES: [&str; 11] = [
     "throughput",
     "latency",
     "rebuild",
@@ -43,6 +44,7 @@ const FIGURES: [&str; 10] = [
     "registration",
     "sockets",
     "footprint",
+    "mails",
     "uploads",
     "segments",
     "films",
@@ -142,6 +144,9 @@ impl Bench {
         if self.wants("rebuild") || self.wants("growth") {
             self.with_log().await?;
         }
+        if self.wants("mails") {
+            self.with_mails().await?;
+        }
         if MEDIA.iter().any(|name| self.wants(name)) {
             self.with_media().await?;
         }
@@ -202,6 +207,16 @@ impl Bench {
         Ok(())
     }
 
+    /// The figure that is about mails, on a platform that sends them.
+    async fn with_mails(&mut self) -> Result<()> {
+        let mut mailbox = Mailbox::open().await?;
+        let folder = self.scratch.0.join("mails");
+        let platform = Platform::start(&self.reprise, folder, Sync::Interval, Some(mailbox.address)).await?;
+        let done = mails::measure(self, &platform, &mut mailbox).await;
+        self.note("mails", done);
+        Ok(())
+    }
+
     /// The figures that are about files and films.
     async fn with_media(&mut self) -> Result<()> {
         let platform = self.platform("media", Sync::Interval).await?;
@@ -230,7 +245,7 @@ impl Bench {
     /// Starts a platform on an empty folder.
     pub async fn platform(&self, name: &str, sync: Sync) -> Result<Platform> {
         say(format!("starting a platform, sync {}", sync.word()));
-        Platform::start(&self.reprise, self.scratch.0.join(name), sync).await
+        Platform::start(&self.reprise, self.scratch.0.join(name), sync, None).await
     }
 
     /// Registers those who send the load.

@@ -256,7 +256,8 @@ fn context(base: Permissions, context: &Context) -> Permissions {
         "processing" => may.keys().say(["task.*"]),
         "video" => may.keys().say(["rt.video.*"]),
         "notification" => {
-            may.keys().say(["vault.mint_token", "vault.unsubscribe_token", "vault.push_key", "rt.user.*"])
+            let asks = ["mint_token", "unsubscribe_token", "permit", "push_key"].map(|verb| format!("vault.{verb}"));
+            may.keys().say(asks).say(["rt.user.*"])
         }
         _ => may.keys(),
     }

@@ -115,6 +115,7 @@ pub async fn service(
             let ways = Ways {
                 unsubscribe_at: notification::unsubscribe_by(vault.clone(), mailer.site()),
                 mailer: Arc::new(mailer),
+                permit: notification::permit_by(vault.clone()),
                 push,
                 sms,
                 address_of: address_of(reads, bus.keyring().clone()),

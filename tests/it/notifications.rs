@@ -28,7 +28,8 @@ fn message(person: &Person, title: &str, category: &str) -> Value {
     json!({ "user_id": person.id, "title": title, "text": "The stage is yours.", "category": category, "link": "/docs" })
 }
 
-async fn told(platform: &Platform, admin: &Person, body: Value) -> Answer {
+/// An admin tells somebody something.
+pub async fn told(platform: &Platform, admin: &Person, body: Value) -> Answer {
     platform.post("/api/notifications/send").by(admin).json(body).send().await.expect(200)
 }
 
@@ -37,7 +38,7 @@ async fn inbox(platform: &Platform, person: &Person, after: &Answer) -> Value {
 }
 
 /// The newest delivery to a person, as soon as it is in this state.
-async fn delivery(platform: &Platform, admin: &Person, person: &Person, state: &str) -> Value {
+pub async fn delivery(platform: &Platform, admin: &Person, person: &Person, state: &str) -> Value {
     let path = format!("/api/notifications/deliveries?user_id={}&limit=1", person.id);
     eventually(&format!("a delivery is {state}"), async || {
         let page = platform.get(&path).by(admin).send().await.expect(200).body;

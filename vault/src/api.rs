@@ -316,6 +316,22 @@ pub struct Unsubscribing {
     pub token: Secret,
 }
 
+/// `vault.permit`: under which address may whoever has it watch a video, until then?
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Permit {
+    /// The video.
+    pub video: Uuid,
+    /// Its end.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Answer to [`Permit`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Permitted {
+    /// The query of the address.
+    pub query: Secret,
+}
+
 /// Answer to `vault.jwks`: a JWK set (RFC 7517), to be published as it is.
 pub type Jwks = serde_json::Value;
 

@@ -150,6 +150,14 @@ impl Client {
         self.ask("read_unsubscribe", question).await
     }
 
+    /// See [`Permit`].
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn permit(&self, question: &Permit) -> Result<Permitted, Unanswered> {
+        self.ask("permit", question).await
+    }
+
     /// The keys that access tokens are checked with, now and soon.
     ///
     /// # Errors

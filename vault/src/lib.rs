@@ -11,6 +11,7 @@ mod hash;
 mod mail;
 mod names;
 mod outbox;
+pub mod permission;
 mod persons;
 mod policy;
 mod push;

@@ -14,7 +14,7 @@ use crate::api::Wire;
 use crate::vault::Vault;
 
 /// The verbs; each has its subject, because `vault.erased` is not one of them.
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 23] = [
     "register",
     "start_session",
     "login",
@@ -29,6 +29,7 @@ const VERBS: [&str; 22] = [
     "mint_token",
     "unsubscribe_token",
     "read_unsubscribe",
+    "permit",
     "jwks",
     "keys",
     "make_key",
@@ -76,6 +77,7 @@ async fn answer(vault: &Vault, verb: &'static str, question: &[u8]) -> Vec<u8> {
         "mint_token" => reply(question, verb, |q| vault.mint_token(q)).await,
         "unsubscribe_token" => reply(question, verb, async |q| Ok(vault.unsubscribe_token(&q))).await,
         "read_unsubscribe" => reply(question, verb, async |q| Ok(vault.read_unsubscribe(&q))).await,
+        "permit" => reply(question, verb, async |q| Ok(vault.permit(&q))).await,
         "keys" => reply(question, verb, |q| vault.person_keys(q)).await,
         "make_key" => reply(question, verb, |q| vault.make_key(q)).await,
         "jwks" => encode(&Wire::Answer(vault.signer.jwks())),

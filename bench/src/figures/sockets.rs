@@ -1,24 +1,24 @@
 //! What people hear over sockets: how long after a service said it, and how many can hear it at the same time.
 
 use anyhow::{Context, Result, ensure};
-use nats::{Bus, Options};
+use nats::Bus;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
-use crate::fill::Running;
+use crate::fill;
 use crate::histogram::Histogram;
 use crate::people::{self, Person};
 use crate::platform::Platform;
+use crate::ready::{self, MARK, OWNERS, PACE, Ready};
 use crate::results::{Better, Row};
 use crate::rounds::Rounds;
 use crate::run::{Bench, say};
 use crate::socket::Socket;
 
-/// Messages a second.
-const PACE: u64 = 100;
 /// Sockets in one room.
 const CROWD: usize = 10_000;
 /// Sockets that are being opened at the same time.
@@ -29,83 +29,109 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Measures both.
 pub async fn measure(bench: &mut Bench, platform: &Platform, people: &mut [Person]) -> Result<()> {
     people::renew(platform.address, people).await?;
-    let service = service(platform).await?;
-    told(bench, platform, &service, &people[0]).await?;
+    told(bench, platform, &people[..OWNERS]).await?;
     people::renew(platform.address, people).await?;
-    crowd(bench, platform, &service, &people[0]).await
+    crowd(bench, platform, &people[0]).await
 }
 
-/// A connection with the rights of the service that says such things.
-async fn service(platform: &Platform) -> Result<Bus> {
-    let role = "notification".to_owned();
-    let file = platform.data().join(format!("keys/nats/{role}.seed"));
-    let seed = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-    let (url, seed) = (Running::read(platform.data())?.nats_url, Some(seed.trim().to_owned()));
-    Bus::connect(&Options { url, role, seed, sync: nats::Sync::Interval }).await
+/// What a socket heard, and when.
+struct Heard {
+    event: String,
+    number: u64,
+    at: Instant,
 }
 
-fn notify(service: &Bus, person: &Person, n: u64) {
-    let said = json!({ "event": "notification", "data": { "n": n, "text": "Your video is ready" } });
-    service.say(&format!("rt.user.{}", person.id), said.to_string().into_bytes());
-}
-
-async fn heard(socket: &mut Socket, n: u64) -> Result<()> {
-    let packet = timeout(PATIENCE, socket.next()).await.context("a message did not arrive")??;
-    ensure!(packet.contains(&format!("\"n\":{n},")), "another message arrived: {packet}");
-    Ok(())
-}
-
-/// From saying something to its arrival, at a hundred a second.
-async fn told(bench: &mut Bench, platform: &Platform, service: &Bus, person: &Person) -> Result<()> {
-    let [mut p50, mut p99] = [Rounds::default(), Rounds::default()];
-    for _ in 0..bench.settings.rounds {
-        let mut socket = Socket::open(platform.address, &person.token).await?;
-        let many = PACE * bench.settings.round.as_secs().max(1);
-        let begin = Instant::now();
-        // a late message delays no other: each is due at its time, whether or not the one before has arrived
-        let due = |n: u64| begin + Duration::from_secs(n + 1) / PACE as u32;
-        let saying = async {
-            for n in 0..many {
-                sleep_until(due(n).into()).await;
-                notify(service, person, n);
-            }
+impl Heard {
+    /// An event of ours has its number where it has room for one.
+    fn now(packet: &str) -> Result<Self> {
+        let (event, data): (String, Value) = serde_json::from_str(packet.strip_prefix("42").context("no event")?)?;
+        let number = match event.as_str() {
+            "videoProcessingComplete" => data["version"].as_u64(),
+            _ => data["text"].as_str().and_then(ready::number),
         };
-        let hearing = async {
-            let mut seen = Histogram::default();
-            for n in 0..many {
-                heard(&mut socket, n).await?;
-                seen.record(due(n).elapsed());
-            }
-            anyhow::Ok(seen)
-        };
-        let ((), seen) = tokio::join!(saying, hearing);
-        let seen = seen?;
-        p50.push(seen.millis(0.5));
-        p99.push(seen.millis(0.99));
+        let number = number.with_context(|| format!("another event: {packet}"))?;
+        Ok(Heard { event, number, at: Instant::now() })
     }
+}
+
+/// Passes on what a socket hears, for as long as it is open; signs of life are answered meanwhile.
+async fn listen(mut socket: Socket, tell: UnboundedSender<Result<Heard>>) {
+    loop {
+        let heard = socket.next().await.and_then(|packet| Heard::now(&packet));
+        let over = heard.is_err();
+        if tell.send(heard).is_err() || over {
+            return;
+        }
+    }
+}
+
+async fn next(told: &mut UnboundedReceiver<Result<Heard>>) -> Result<Heard> {
+    let heard = timeout(PATIENCE, told.recv()).await.context("a message did not arrive")?;
+    heard.context("nobody listens")?
+}
+
+/// Videos become ready, and their owners hear of it: at once, and as a notice in their inbox.
+async fn told(bench: &mut Bench, platform: &Platform, people: &[Person]) -> Result<()> {
+    let owners: Vec<_> = people.iter().map(|person| person.id).collect();
+    let service = fill::role(platform.data(), "video").await?;
+    let ((tell, mut told), mut open) = (unbounded_channel(), JoinSet::new());
+    for person in people {
+        open.spawn(listen(Socket::open(platform.address, &person.token).await?, tell.clone()));
+    }
+    let [mut p50, mut p99, mut notices] = [Rounds::default(), Rounds::default(), Rounds::default()];
+    let mut first = 0;
+    // the first round is not counted: everybody once, so that what is asked for only once for each person has been
+    for round in 0..=bench.settings.rounds {
+        platform.quiet().await?;
+        let counted = PACE * bench.settings.round.as_secs().max(1);
+        let numbers = first..first + if round == 0 { OWNERS as u64 } else { counted };
+        first = numbers.end;
+        let ready = Ready::from_now(numbers.clone());
+        let hearing = async {
+            let (mut at_once, mut noticed) = (Histogram::default(), Histogram::default());
+            for _ in 0..2 * (numbers.end - numbers.start) {
+                let Heard { event, number, at } = next(&mut told).await?;
+                let seen = if event == "notification" { &mut noticed } else { &mut at_once };
+                seen.record(ready.since(number, at)?);
+            }
+            anyhow::Ok((at_once, noticed))
+        };
+        let ((), (at_once, noticed)) = tokio::try_join!(ready.happen(&service, &owners), hearing)?;
+        ensure!(at_once.count() == noticed.count(), "somebody heard one thing twice and another not at all");
+        if round > 0 {
+            p50.push(at_once.millis(0.5));
+            p99.push(at_once.millis(0.99));
+            notices.push(noticed.millis(0.99));
+        }
+    }
+    service.flushed_close().await;
     let row = Row::value("event to socket message at the client, p99", p99.median(), "ms", Better::Lower, 50.0, 25.0);
     let conditions = format!(
-        "{PACE} a second, {} rounds of {} s: p50 {}, p99 {}",
+        "{PACE} videos a second become ready, of {OWNERS} people in turn, each with a socket; from the time of the event, {} rounds of {} s: \
+         p50 {}, p99 {}; the notice that their inbox makes of it, p99 {}",
         bench.settings.rounds,
         bench.settings.round.as_secs(),
         p50.spread(),
-        p99.spread()
+        p99.spread(),
+        notices.spread()
     );
     bench.report(row.under(conditions));
     Ok(())
 }
 
 /// One message to everybody in a large room, and what it takes to have them all there.
-async fn crowd(bench: &mut Bench, platform: &Platform, service: &Bus, person: &Person) -> Result<()> {
-    let most = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
+async fn crowd(bench: &mut Bench, platform: &Platform, person: &Person) -> Result<()> {
+    allow_files()?;
+    let service = fill::role(platform.data(), "notification").await?;
     platform.quiet().await?;
     let before = platform.megabytes()?;
     say(format!("opening {CROWD} sockets"));
-    let (mut opening, mut sockets) = (JoinSet::new(), Vec::with_capacity(CROWD));
+    let (tell, mut told) = unbounded_channel();
+    let (mut opening, mut crowd) = (JoinSet::new(), JoinSet::new());
     for n in 0..CROWD + AT_ONCE {
         if n >= AT_ONCE {
-            sockets.push(opening.join_next().await.context("somebody is opening")???);
+            let socket = opening.join_next().await.context("somebody is opening")???;
+            crowd.spawn(listen(socket, tell.clone()));
         }
         if n < CROWD {
             let (address, token) = (platform.address, person.token.clone());
@@ -116,7 +142,7 @@ async fn crowd(bench: &mut Bench, platform: &Platform, service: &Bus, person: &P
     let each = (platform.megabytes()? - before) * 1e3 / CROWD as f64;
     let mut times = Rounds::default();
     for n in 0..bench.settings.rounds as u64 {
-        times.push(everybody(service, person, n, &mut sockets).await?);
+        times.push(everybody(&service, person, n, &mut told).await?);
     }
     let row = Row::value("one message to 10 000 sockets in a room", times.median(), "s", Better::Lower, 1.0, 0.5);
     let conditions = format!("{} messages: {}; all sockets of one process", bench.settings.rounds, times.spread());
@@ -126,24 +152,29 @@ async fn crowd(bench: &mut Bench, platform: &Platform, service: &Bus, person: &P
     Ok(())
 }
 
+/// Each socket is an open file, here and in the platform, which helps itself in the same way.
+fn allow_files() -> Result<()> {
+    let most = getrlimit(Resource::Nofile).maximum;
+    let wanted = CROWD as u64 + 1_000;
+    ensure!(
+        most.is_none_or(|most| most >= wanted),
+        "{CROWD} sockets need {wanted} open files, and the hard limit here is {}: ulimit -Hn",
+        most.unwrap_or_default()
+    );
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?)
+}
+
 /// Seconds until the last one has it.
-async fn everybody(service: &Bus, person: &Person, n: u64, sockets: &mut Vec<Socket>) -> Result<f64> {
-    let mut hearing = JoinSet::new();
-    for mut socket in sockets.drain(..) {
-        hearing.spawn(async move {
-            heard(&mut socket, n).await?;
-            anyhow::Ok((Instant::now(), socket))
-        });
-    }
-    // let everybody begin to listen
-    tokio::time::sleep(Duration::from_millis(500)).await;
+async fn everybody(service: &Bus, person: &Person, n: u64, told: &mut UnboundedReceiver<Result<Heard>>) -> Result<f64> {
+    let data = json!({ "title": "Your video is ready", "text": format!("“{MARK}{n}” can be watched, in every size.") });
+    let message = json!({ "event": "notification", "data": data }).to_string();
     let said = Instant::now();
-    notify(service, person, n);
+    service.say(&format!("rt.user.{}", person.id), message.into_bytes());
     let mut last = said;
-    while let Some(heard) = hearing.join_next().await {
-        let (at, socket) = heard??;
+    for _ in 0..CROWD {
+        let Heard { number, at, .. } = next(told).await?;
+        ensure!(number == n, "message {number} arrived instead of {n}");
         last = last.max(at);
-        sockets.push(socket);
     }
     Ok((last - said).as_secs_f64())
 }

@@ -4,12 +4,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
-use sha2::Sha256;
 use uuid::Uuid;
+use vault::permission::{self, sign};
 
-/// Long enough for the longest evening.
+/// Long enough for the longest evening; a link in a mail is good for longer (`services/notification/src/delivering.rs`).
 const GOOD_FOR: TimeDelta = TimeDelta::hours(8);
 
 /// The permission in an address.
@@ -37,16 +36,7 @@ impl Signature {
 /// The query of an address that is good for a while, for everything of this thing. Within an hour it is the same one, so
 /// that caches are of use.
 pub(crate) fn query(key: &[u8], of: Uuid, now: DateTime<Utc>) -> String {
-    let expires = (now + GOOD_FOR).timestamp() / 3600 * 3600;
-    format!("expires={expires}&signature={}", URL_SAFE_NO_PAD.encode(sign(key, of, expires)))
-}
-
-fn sign(key: &[u8], of: Uuid, expires: i64) -> [u8; 16] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(b"media ");
-    mac.update(of.as_bytes());
-    mac.update(&expires.to_be_bytes());
-    mac.finalize().into_bytes()[..16].try_into().expect("sixteen bytes of thirty-two")
+    permission::query(key, of, (now + GOOD_FOR).timestamp() / 3600 * 3600)
 }
 
 #[cfg(test)]

@@ -37,7 +37,10 @@ pub(super) async fn page(
     app.fresh(&asked, &["video_page"]).await?;
     let signed = signature.permits(&app.edge().keys.consistency, id, Utc::now());
     let Ok(row) = visible(&app, id, actor.as_ref(), signed).await else {
-        let text = "There is no video at this address, or it is not public.";
+        let text = match signature.query() {
+            Some(_) if !signed => "This link leads nowhere any more. Whose video it is finds it among their own.",
+            _ => "There is no video at this address, or it is not public.",
+        };
         return Ok(page::notice(StatusCode::NOT_FOUND, "Nothing to watch", text));
     };
     let query = signature.query().filter(|_| signed);

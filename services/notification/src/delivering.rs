@@ -1,8 +1,9 @@
 //! Taking a delivery to where it goes, and saying what came of it. An attempt that comes twice goes out under the same id,
 //! and only the first report of it counts.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use events::notification::Words;
-use events::notification::inbox::{self, Attempt, Category, Channel, Command, Delivery, Target};
+use events::notification::inbox::{self, Attempt, Category, Channel, Command, Delivery, Target, What};
 use events::{Event, Message, Personal};
 use kernel::{Done, Fault, Worker, ask};
 use serde_json::json;
@@ -23,6 +24,13 @@ const BODY: usize = 500;
 pub type UnsubscribeAt =
     Arc<dyn Fn(Uuid, Category) -> Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>> + Send + Sync>;
 
+/// Mails are read days after they came: so long their links lead to what only the person may see.
+const LINKS_SERVE: TimeDelta = TimeDelta::days(7);
+
+/// Makes the query with which whoever has it may watch a video until then. A function: only the vault can make one.
+pub type Permit =
+    Arc<dyn Fn(Uuid, DateTime<Utc>) -> Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>> + Send + Sync>;
+
 /// The ways out of Reprise.
 pub struct Ways {
     /// Mails.
@@ -31,6 +39,8 @@ pub struct Ways {
     pub address_of: AddressOf,
     /// Where somebody ends mails.
     pub unsubscribe_at: UnsubscribeAt,
+    /// How links lead to what is not public.
+    pub permit: Permit,
     /// Messages to browsers.
     pub push: Push,
     /// Messages to telephones, when there is an account for them.
@@ -51,8 +61,8 @@ impl Ways {
         let person = event.subject;
         let result = match delivery.channel {
             Channel::Email => self.mail(person, delivery, event).await?,
-            Channel::Push => self.push(delivery).await,
-            Channel::Sms => self.sms(delivery).await,
+            Channel::Push => self.push(delivery, event.time).await?,
+            Channel::Sms => self.sms(delivery, event.time).await?,
             Channel::InApp => never("an inbox is no way out"),
         };
         let result_word = match &result {
@@ -74,7 +84,9 @@ impl Ways {
             Address::Nowhere => return Ok(never("there is no address")),
             Address::NotYet => return Ok(not_now("the person is not known here yet")),
         };
-        let Some(letter) = self.write(person, delivery).await? else { return Ok(never("nothing of it is left")) };
+        let Some(letter) = self.write(person, delivery, event.time).await? else {
+            return Ok(never("nothing of it is left"));
+        };
         let sent = self.mailer.send(delivery.delivery, event.time, &email, name.as_deref(), &letter).await;
         Ok(match sent {
             Ok(()) => Attempt::Sent { provider_id: None },
@@ -84,9 +96,10 @@ impl Ways {
         })
     }
 
-    async fn push(&self, delivery: &Delivery) -> Attempt {
-        let (Some(Target::Browser(browser)), Some(words)) = (&delivery.to, words(delivery)) else {
-            return never("nothing of it is left");
+    async fn push(&self, delivery: &Delivery, at: DateTime<Utc>) -> Result<Attempt, Fault> {
+        let things = self.words(delivery, at).await?;
+        let (Some(Target::Browser(browser)), Some(words)) = (&delivery.to, things.first()) else {
+            return Ok(never("nothing of it is left"));
         };
         let open = |text: &Personal<String>| text.open().cloned().unwrap_or_default();
         let to = Subscription {
@@ -106,38 +119,51 @@ impl Ways {
             "body": words.text.chars().take(BODY).collect::<String>(),
             "url": words.address(self.mailer.site()),
         });
-        tried(self.push.send(delivery.delivery, &to, said.to_string().as_bytes(), urgency).await)
+        Ok(tried(self.push.send(delivery.delivery, &to, said.to_string().as_bytes(), urgency).await))
     }
 
-    async fn sms(&self, delivery: &Delivery) -> Attempt {
-        let Some(sms) = &self.sms else { return never("no account for text messages is set up") };
+    async fn sms(&self, delivery: &Delivery, at: DateTime<Utc>) -> Result<Attempt, Fault> {
+        let Some(sms) = &self.sms else { return Ok(never("no account for text messages is set up")) };
         let number = match &delivery.to {
             Some(Target::Telephone(number)) => number.open(),
             _ => None,
         };
-        let (Some(number), Some(words)) = (number, words(delivery)) else { return never("nothing of it is left") };
+        let things = self.words(delivery, at).await?;
+        let (Some(number), Some(words)) = (number, things.first()) else {
+            return Ok(never("nothing of it is left"));
+        };
         let link = words.address(self.mailer.site()).map(|link| format!(" {link}")).unwrap_or_default();
-        tried(sms.send(delivery.delivery, number, &format!("{}: {}{link}", words.title, words.text)).await)
+        Ok(tried(sms.send(delivery.delivery, number, &format!("{}: {}{link}", words.title, words.text)).await))
     }
 
-    async fn write(&self, person: Uuid, delivery: &Delivery) -> anyhow::Result<Option<Letter>> {
+    async fn write(&self, person: Uuid, delivery: &Delivery, at: DateTime<Utc>) -> anyhow::Result<Option<Letter>> {
         let unsubscribe = match wishes::is_fixed(delivery.category, Channel::Email) {
             true => None,
             false => Some((self.unsubscribe_at)(person, delivery.category).await?),
         };
         let site = self.mailer.site();
-        let mut things: Vec<Words> = delivery.items.iter().filter_map(|item| Words::of(&item.what)).collect();
+        let mut things = self.words(delivery, at).await?;
         Ok(match (things.len(), &delivery.items[..]) {
             (0, _) => None,
             (1, [item]) => Some(letter::notice(site, things.remove(0), item.what.html(), unsubscribe)),
             _ => Some(letter::digest(site, things, unsubscribe)),
         })
     }
-}
 
-/// What a delivery says that has room for one thing.
-fn words(delivery: &Delivery) -> Option<Words> {
-    delivery.items.first().and_then(|item| Words::of(&item.what))
+    /// What is left of what a delivery says. Whoever follows a link is signed in nowhere, so one to a video carries a
+    /// permission; it is the same one when the attempt is repeated.
+    async fn words(&self, delivery: &Delivery, at: DateTime<Utc>) -> anyhow::Result<Vec<Words>> {
+        let mut things = vec![];
+        for item in &delivery.items {
+            let Some(mut words) = Words::of(&item.what) else { continue };
+            if let What::VideoReady { video, .. } | What::VideoFailed { video, .. } = item.what {
+                let query = (self.permit)(video, at + LINKS_SERVE).await?;
+                words.link = words.link.map(|link| format!("{link}?{query}"));
+            }
+            things.push(words);
+        }
+        Ok(things)
+    }
 }
 
 fn tried(sent: Result<Option<String>, Unsent>) -> Attempt {

@@ -27,7 +27,7 @@ mod vapid;
 mod wishes;
 
 pub use admins::Admins;
-pub use delivering::{UnsubscribeAt, Ways};
+pub use delivering::{Permit, UnsubscribeAt, Ways};
 pub use letter::Letter;
 pub use mailer::{Mailer, Undelivered};
 pub use push::{Push, PushKey, Urgency, push_key};
@@ -116,6 +116,17 @@ pub fn unsubscribe_by(vault: vault::Client, site: &str) -> UnsubscribeAt {
             let question = UnsubscribeToken { user, category: category.word().to_owned() };
             let token = vault.unsubscribe_token(&question).await?.token;
             Ok(format!("{site}/api/notifications/unsubscribe/{}", token.expose()))
+        })
+    })
+}
+
+/// Permissions come from the vault.
+pub fn permit_by(vault: vault::Client) -> Permit {
+    Arc::new(move |video, expires_at| {
+        let vault = vault.clone();
+        Box::pin(async move {
+            let question = vault::api::Permit { video, expires_at };
+            Ok(vault.permit(&question).await?.query.expose().to_owned())
         })
     })
 }

@@ -5,14 +5,23 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use lettre::message::header::{Date, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::{Error, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use std::error::Error as _;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::Letter;
+
+/// Mails that are on their way to the server at the same time, each on a connection that stays open for the next one.
+/// Servers refuse too many connections of one client; Postfix takes 50.
+const AT_ONCE: u32 = 32;
+/// An answer of the server takes no longer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Sends mails, by one of two ways.
 pub struct Mailer {
@@ -23,7 +32,7 @@ pub struct Mailer {
 }
 
 enum Way {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp { transport: AsyncSmtpTransport<Tokio1Executor>, free: Semaphore },
     Folder(PathBuf),
 }
 
@@ -51,7 +60,8 @@ impl Mailer {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
             .ok()
             .context("REPRISE_SMTP_URL is not smtp://[user:password@]host[:port][?tls=required] or smtps://…")?;
-        Self::new(Way::Smtp(transport.timeout(Some(Duration::from_secs(20))).build()), from, site)
+        let transport = transport.timeout(Some(PATIENCE)).pool_config(PoolConfig::new().max_size(AT_ONCE)).build();
+        Self::new(Way::Smtp { transport, free: Semaphore::new(AT_ONCE as usize) }, from, site)
     }
 
     /// As files `<event id>.eml` in `folder`, which is made when it is not there.
@@ -99,16 +109,10 @@ impl Mailer {
     ) -> Result<(), Undelivered> {
         let mail = self.compose(event, time, email, name, letter)?;
         match &self.way {
-            Way::Smtp(transport) => transport.send(mail).await.map(drop).map_err(|error| {
-                // what a server says often repeats the address; the code says enough
-                let code = error.status().map_or("no answer".to_owned(), |code| format!("SMTP {code}"));
-                match (error.is_permanent(), error.status().map(u16::from)) {
-                    // RFC 5321: the mailbox is not there, or its name cannot be one
-                    (true, Some(550 | 551 | 553)) => Undelivered::NoSuchAddress(code),
-                    (true, _) => Undelivered::Never(code),
-                    (false, _) => Undelivered::Now(code),
-                }
-            }),
+            Way::Smtp { transport, free } => {
+                let _turn = free.acquire().await.expect("it is never closed");
+                transport.send(mail).await.map(drop).map_err(|error| undelivered(&error))
+            }
             Way::Folder(folder) => {
                 write(folder, event, &mail.formatted()).await.map_err(|error| Undelivered::Now(error.to_string()))
             }
@@ -138,6 +142,35 @@ impl Mailer {
         mail.multipart(MultiPart::alternative_plain_html(letter.text(name), letter.html(name)))
             .map_err(|error| Undelivered::Never(error.to_string()))
     }
+}
+
+/// What a server says often repeats the address; the code says enough.
+fn undelivered(error: &Error) -> Undelivered {
+    let cause = error.source();
+    let Some(code) = error.status() else {
+        // this is how a certificate shows that nobody here trusts
+        let untrusted = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        let untrusted = untrusted.is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData);
+        return Undelivered::Now(if untrusted { "no TLS that can be trusted" } else { "no answer" }.to_owned());
+    };
+    let said = format!("SMTP {code}");
+    match u16::from(code) {
+        // it does not let us in: that is between the two of us, and will be put right
+        530 | 534 | 535 | 538 => Undelivered::Now(said),
+        550 | 551 | 553 if cause.is_none_or(|cause| is_about_the_mailbox(&cause.to_string())) => {
+            Undelivered::NoSuchAddress(said)
+        }
+        _ if error.is_permanent() => Undelivered::Never(said),
+        _ => Undelivered::Now(said),
+    }
+}
+
+/// RFC 5321: the mailbox is not there, or its name cannot be one. A server refuses a sender with the same codes, and whoever
+/// is written to must not pay for that; most say the difference (RFC 3463).
+fn is_about_the_mailbox(said: &str) -> bool {
+    let first = said.split_whitespace().next().unwrap_or_default();
+    let detailed = first.starts_with("5.") && first.split('.').count() == 3;
+    !detailed || ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"].contains(&first)
 }
 
 fn raw(name: &'static str, value: String) -> HeaderValue {

@@ -6,7 +6,7 @@ use events::notification::inbox::{self, Attempt, Category, Channel, Command, Del
 use events::{AuthType, Event, Message, Personal, Source, Spec};
 use kernel::{Done, Fault};
 use notification::{
-    Address, AddressOf, Admins, Mailer, Mint, Push, PushKey, PushServices, UnsubscribeAt, Ways, service,
+    Address, AddressOf, Admins, Mailer, Mint, Permit, Push, PushKey, PushServices, UnsubscribeAt, Ways, service,
 };
 use std::fs;
 use std::path::Path;
@@ -81,9 +81,10 @@ async fn work(mailer: Mailer, address: AddressOf, event: &Message<Event>) -> Don
 async fn do_as(worker: &str, mailer: Mailer, address_of: AddressOf, event: &Message<Event>) -> Done {
     let unsubscribe_at: UnsubscribeAt =
         Arc::new(|_, category| Box::pin(async move { Ok(format!("{SITE}/unsubscribe/{}", category.word())) }));
+    let permit: Permit = Arc::new(|_, until| Box::pin(async move { Ok(format!("until={}", until.timestamp())) }));
     let push_key: PushKey = Arc::new(|| Box::pin(async { anyhow::bail!("no pushes in these tests") }));
     let push = Push::new(push_key, SITE, PushServices::default()).expect("a contact");
-    let ways = Ways { mailer: Arc::new(mailer), address_of, unsubscribe_at, push, sms: None };
+    let ways = Ways { mailer: Arc::new(mailer), address_of, unsubscribe_at, permit, push, sms: None };
     let nobody: Admins = Arc::new(|| Box::pin(async { Ok(vec![]) }));
     let service = service(mint(), ways, Arc::new(|_, _| {}), nobody);
     let (_, worker) = service.workers.iter().find(|(name, _)| *name == worker).expect("there is such a worker");
@@ -265,7 +266,8 @@ async fn a_delivery_is_a_mail_that_can_be_ended_with_one_click() {
     has("List-Unsubscribe-Post: List-Unsubscribe=One-Click");
     has("Salt & <b>");
     has("Salt &amp; &lt;b&gt;");
-    has(&format!("{SITE}/watch/{}", Uuid::from_u128(9)));
+    let week = event.time.timestamp() + 7 * 24 * 3600;
+    has(&format!("{SITE}/watch/{}?until={week}", Uuid::from_u128(9)));
 }
 
 #[tokio::test]
@@ -306,7 +308,10 @@ async fn a_digest_is_one_mail() {
 async fn what_a_server_says_of_a_delivery_is_reported() {
     for (answer, wanted) in [
         ("550 5.1.1 <ada@example.org> unknown", Attempt::Gone { error: "SMTP 550".into() }),
+        ("550 there is nobody", Attempt::Gone { error: "SMTP 550".into() }),
+        ("553 5.7.1 we do not send for <mail@reprise.example>", Attempt::Never { error: "SMTP 553".into() }),
         ("554 5.7.1 no", Attempt::Never { error: "SMTP 554".into() }),
+        ("530 5.7.0 log in first", Attempt::NotNow { error: "SMTP 530".into(), rest_s: None }),
         ("451 4.7.1 <ada@example.org> later", Attempt::NotNow { error: "SMTP 451".into(), rest_s: None }),
     ] {
         let (url, _) = mail_server(answer).await;
@@ -320,8 +325,8 @@ async fn what_a_server_says_of_a_delivery_is_reported() {
     assert_eq!(*reported(&done), Attempt::Never { error: "nothing of it is left".into() });
 }
 
-#[test]
-fn settings_that_cannot_be_are_named() {
+#[tokio::test]
+async fn settings_that_cannot_be_are_named() {
     let of = |result: anyhow::Result<Mailer>| result.err().expect("refused").to_string();
     assert!(of(Mailer::smtp("ftp://x", None, SITE)).contains("REPRISE_SMTP_URL"));
     assert!(of(Mailer::smtp("smtp://localhost", Some("nobody"), SITE)).contains("REPRISE_MAIL_FROM"));

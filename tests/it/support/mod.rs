@@ -9,6 +9,7 @@ pub mod hls;
 pub mod http;
 pub mod load;
 pub mod log;
+pub mod mail_server;
 pub mod mails;
 pub mod outside;
 pub mod person;

@@ -1,67 +1,8 @@
-//! The world outside: a mail server and a push service, each a listener of the test that remembers what it is given.
+//! The world outside: a push service, a listener of the test that remembers what it is given.
 
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-
-/// A mail server: takes whatever it is given.
-pub struct MailServer {
-    /// `smtp://host:port`
-    pub url: String,
-    mails: Arc<Mutex<Vec<String>>>,
-}
-
-impl MailServer {
-    /// Starts one.
-    pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("smtp://{}", listener.local_addr().expect("an address"));
-        let mails = Arc::new(Mutex::new(vec![]));
-        let taken = mails.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(converse(stream, taken.clone()));
-            }
-        });
-        MailServer { url, mails }
-    }
-
-    /// The mails with this subject.
-    pub fn about(&self, subject: &str) -> Vec<String> {
-        let line = format!("Subject: {subject}\r\n");
-        self.mails.lock().expect("nobody panics here").iter().filter(|mail| mail.contains(&line)).cloned().collect()
-    }
-}
-
-/// RFC 5321, as far as a client that sends one mail after the other needs it.
-async fn converse(mut stream: TcpStream, taken: Arc<Mutex<Vec<String>>>) -> std::io::Result<()> {
-    let (reader, mut writer) = stream.split();
-    let mut lines = BufReader::new(reader).lines();
-    writer.write_all(b"220 test\r\n").await?;
-    let mut mail: Option<String> = None;
-    while let Some(line) = lines.next_line().await? {
-        let answer = match (&mut mail, line.split([' ', ':']).next().unwrap_or_default()) {
-            (Some(text), ".") => {
-                taken.lock().expect("nobody panics here").push(std::mem::take(text));
-                mail = None;
-                "250 taken"
-            }
-            (Some(text), _) => {
-                *text += &format!("{line}\r\n");
-                continue;
-            }
-            (None, "EHLO") => "250-test\r\n250 8BITMIME",
-            (None, "DATA") => {
-                mail = Some(String::new());
-                "354 go on"
-            }
-            (None, "QUIT") => "221 bye",
-            (None, _) => "250 ok",
-        };
-        writer.write_all(format!("{answer}\r\n").as_bytes()).await?;
-    }
-    Ok(())
-}
 
 /// A push service: keeps the heads of what it is given.
 pub struct PushService {

@@ -11,6 +11,17 @@ use tokio::time::timeout;
 /// How long a script may say nothing.
 const PATIENCE: Duration = Duration::from_secs(150);
 
+/// `tests/js/<package>/<name>.cjs`, ready to run.
+pub fn node(package: &str, name: &str) -> std::process::Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let modules = root.join(".tools/js").join(package).join("node_modules");
+    assert!(modules.is_dir(), "{} is not there: run scripts/fetch --for-tests", modules.display());
+    let script = root.join("tests/js").join(package).join(name).with_extension("cjs");
+    let mut command = std::process::Command::new("node");
+    command.arg(script).env("NODE_PATH", modules);
+    command
+}
+
 /// A script that runs, killed when this is dropped.
 pub struct Script {
     child: Child,
@@ -20,12 +31,8 @@ pub struct Script {
 impl Script {
     /// Runs `tests/js/<package>/<name>.cjs`.
     pub fn run(package: &str, name: &str, arguments: &[&str]) -> Script {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let modules = root.join(".tools/js").join(package).join("node_modules");
-        assert!(modules.is_dir(), "{} is not there: run scripts/fetch --for-tests", modules.display());
-        let script = root.join("tests/js").join(package).join(name).with_extension("cjs");
-        let mut command = Command::new("node");
-        command.arg(script).args(arguments).env("NODE_PATH", modules).kill_on_drop(true);
+        let mut command = Command::from(node(package, name));
+        command.args(arguments).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("node runs: scripts/fetch --for-tests sees to it");
         let lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
