@@ -23,6 +23,9 @@ const BODY: usize = 500;
 pub type UnsubscribeAt =
     Arc<dyn Fn(Uuid, Category) -> Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>> + Send + Sync>;
 
+/// Whether a delivery went out, as far as is remembered. A function, so that this crate needs no database.
+pub type WasSent = Arc<dyn Fn(Uuid) -> Pin<Box<dyn Future<Output = anyhow::Result<bool>> + Send>> + Send + Sync>;
+
 /// The ways out of Reprise.
 pub struct Ways {
     /// Mails.
@@ -31,6 +34,8 @@ pub struct Ways {
     pub address_of: AddressOf,
     /// Where somebody ends mails.
     pub unsubscribe_at: UnsubscribeAt,
+    /// What went out before.
+    pub was_sent: WasSent,
     /// Messages to browsers.
     pub push: Push,
     /// Messages to telephones, when there is an account for them.
@@ -48,6 +53,10 @@ pub(crate) fn worker(ways: Ways) -> Worker {
 impl Ways {
     async fn deliver(&self, event: &Message<Event>) -> Done {
         let Event::Inbox(inbox::Event::DeliveryQueued(delivery)) = &event.body else { return Ok(vec![]) };
+        // events may be delivered from the beginning again, and a provider knows nothing of our ids for that long
+        if (self.was_sent)(delivery.delivery).await? {
+            return Ok(vec![]);
+        }
         let person = event.subject;
         let result = match delivery.channel {
             Channel::Email => self.mail(person, delivery, event).await?,
