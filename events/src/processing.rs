@@ -107,6 +107,9 @@ pub enum Event {
         of: Uuid,
         /// Its version.
         version: u32,
+        /// All that came of it, for whoever has not heard of every task yet.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        made: Vec<Output>,
     },
     /// It cannot be done.
     #[serde(rename = "processing.job.failed.v1")]
@@ -127,6 +130,9 @@ pub enum Event {
         version: u32,
         /// The run that ended.
         run: u32,
+        /// What it was about is gone, or has another source: it never begins again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_good: bool,
     },
     /// It goes on, or begins again.
     #[serde(rename = "processing.job.retried.v1")]

@@ -31,6 +31,12 @@ pub enum Command {
         /// The upload.
         upload: Uuid,
     },
+    /// What is on its way for a video is not going to arrive: the video is gone.
+    #[serde(rename = "storage.shelf.abort_uploads_for.v1")]
+    AbortUploadsFor {
+        /// The video.
+        video: Uuid,
+    },
     /// Its time is over; asked by a timer.
     #[serde(rename = "storage.shelf.expire_upload.v1")]
     ExpireUpload {

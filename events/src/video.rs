@@ -36,6 +36,9 @@ pub enum Command {
         file: Uuid,
         /// Bytes.
         size: u64,
+        /// What is said of a video that begins with this file; without it there has to be one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<About>,
     },
     /// Changes what is given and leaves the rest.
     #[serde(rename = "video.video.update.v1")]
@@ -51,6 +54,9 @@ pub enum Command {
         version: u32,
         /// What came of it.
         progress: Progress,
+        /// All that was made, when it is over: what is known already is not noted again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        made: Vec<Output>,
     },
     /// Shows it to whom its visibility says.
     #[serde(rename = "video.video.publish.v1")]

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use blobs::{Blobs, Key};
 use nats::{Bus, Keyring};
-use notification::{Address, AddressOf, Admins, Mailer, Push, PushServices, Sms, Tell, Ways};
+use notification::{Address, AddressOf, Admins, Mailer, Push, PushServices, Sms, Tell, WasSent, Ways};
 use processing::Queue;
-use projections::{GATEWAY, Reads, profile_page, user_page};
+use projections::{GATEWAY, Reads, delivery_page, profile_page, user_page};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +118,7 @@ pub async fn service(
                 permit: notification::permit_by(vault.clone()),
                 push,
                 sms,
+                was_sent: was_sent(reads.clone()),
                 address_of: address_of(reads, bus.keyring().clone()),
             };
             notification::service(notification::from_vault(vault), ways, tell(bus.clone()), admins)
@@ -199,6 +200,14 @@ fn admins(reads: Reads) -> Admins {
             let wanted = user_page::Search { role: Some("admin".into()), limit: 100, ..Default::default() };
             Ok(user_page::search(&reads, &wanted).await?.into_iter().map(|admin| admin.id).collect())
         })
+    })
+}
+
+/// The log of deliveries knows, a moment later.
+fn was_sent(reads: Reads) -> WasSent {
+    Arc::new(move |delivery| {
+        let reads = reads.clone();
+        Box::pin(async move { Ok(delivery_page::get(&reads, delivery).await?.is_some_and(|row| row.state == "sent")) })
     })
 }
 

@@ -1,7 +1,12 @@
 //! Faults: whatever dies, at whatever step, every promise is kept once, every row is the fold of the log, and no saga
 //! hangs. A fault that did not happen fails the test too.
 
+#[cfg(feature = "crash-points")]
+mod ending;
+mod media;
+
 use crate::support::roles::{Log, ROLES};
+use crate::support::system::System;
 use crate::support::{Person, Roles, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -135,12 +140,23 @@ async fn everything_may_be_delivered_twice() {
     roles.check().await;
     let system = roles.system();
     let before = (system.last("EVENTS").await, pages(&system).await);
+    deliver_everything_again(&system);
+    roles.check().await;
+    assert_eq!(system.last("EVENTS").await, before.0, "nothing happened twice");
+    assert_eq!(pages(&system).await, before.1);
+    promises.are_kept(&system.opened().await);
+}
+
+/// Every consumer of commands and events begins again from the beginning.
+fn deliver_everything_again(system: &System) {
     let mut again = 0;
     for stream in ["COMMANDS", "ASKED", "EVENTS"] {
         let mut stranger = system.stranger("provisioner");
         let names = stranger.ask(&format!("$JS.API.CONSUMER.NAMES.{stream}"), &json!({})).expect("a connection");
         let names = names.expect("an answer").json();
-        for name in names["consumers"].as_array().expect("a list").iter().filter_map(Value::as_str) {
+        let names = names["consumers"].as_array().expect("a list").iter().filter_map(Value::as_str);
+        // those of a rebuild are gone in a moment
+        for name in names.filter(|name| !name.contains('-')) {
             let answer = stranger.ask(&format!("$JS.API.CONSUMER.RESET.{stream}.{name}"), &json!({ "seq": 1 }));
             let answer = answer.expect("a connection").expect("an answer").json();
             assert!(answer["error"].is_null(), "{stream} {name}: {answer}");
@@ -148,13 +164,9 @@ async fn everything_may_be_delivered_twice() {
         }
     }
     assert!(again >= 4, "the consumers of commands and events");
-    roles.check().await;
-    assert_eq!(system.last("EVENTS").await, before.0, "nothing happened twice");
-    assert_eq!(pages(&system).await, before.1);
-    promises.are_kept(&system.opened().await);
 }
 
-async fn pages(system: &crate::support::system::System) -> Vec<Vec<Value>> {
+async fn pages(system: &System) -> Vec<Vec<Value>> {
     vec![system.page("user_page", "id").await, system.page("profile_page", "user_id").await]
 }
 

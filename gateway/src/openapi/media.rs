@@ -44,6 +44,11 @@ pub(super) fn schemas() -> Value {
             "id": id("The video"),
             "version": number("The `ETag`"),
         })),
+        "VideoDeleted": open("A video that was", &["id", "version", "status"], json!({
+            "id": id("The video"),
+            "version": number("The `ETag`"),
+            "status": { "const": "deleted" },
+        })),
         "ViewCounted": open("A view", &["id", "counted"], json!({
             "id": id("The video"),
             "counted": { "type": "boolean", "description": "Whether it counts" },

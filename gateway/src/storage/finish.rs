@@ -32,6 +32,7 @@ pub(super) fn key_of(file: Uuid) -> Key {
 /// 415 when it is not what it was said to be: then it is gone. Whatever else is in the way: asked again, it goes on.
 pub(super) async fn finish(app: &App, asked: &Asked, upload: &Upload) -> Result<u64, Problem> {
     let stored = app.blobs().finish(upload.id).await.map_err(unfinished)?;
+    nats::crash::point("upload.kept");
     let owner = upload.begun.owner;
     let purpose = serde_json::from_value::<Note>(upload.begun.note.clone()).map_or(Purpose::Video, |note| note.purpose);
     let looked = match kind(purpose, &stored.head) {
@@ -54,6 +55,7 @@ pub(super) async fn finish(app: &App, asked: &Asked, upload: &Upload) -> Result<
     });
     let complete = Command::CompleteUpload { upload: upload.id, size, sha256, mime: mime.to_owned() };
     app.send(Who::Reprise(owner), asked, owner, complete).await?;
+    nats::crash::point("upload.told");
     app.blobs().abort(upload.id).await.map_err(|fault| failed(&fault))?;
     Ok(size)
 }

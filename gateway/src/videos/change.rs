@@ -78,16 +78,20 @@ pub(super) async fn update(
 
 pub(super) fn delete_doc() -> Doc {
     describe("delete_video", "videos", "Delete a video, with its file and everything made of it")
+        .text("Wherever it stands: work on it ends, an upload for it is given up, and every byte of it goes.")
         .access(Access::Person)
         .id_of("id", "The video")
         .command()
         .if_match()
-        .answers_with(200, "VideoChanged", "It is gone", DONE)
+        .answers_with(200, "VideoDeleted", "It is gone", DONE)
 }
 
 /// `DELETE /api/videos/{id}`
 pub(super) async fn delete(State(app): State<App>, actor: Actor, Id(id): Id, asked: Asked) -> Result<Answer, Problem> {
-    obey(&app, &actor, &asked, id, Command::Delete {}).await
+    let accepted = app.send(&actor, &asked, id, Command::Delete {}).await?;
+    Ok(Answer::of(&accepted, |outcome| {
+        Answer::ok(&json!({ "id": id, "version": outcome.version, "status": "deleted" }))
+    }))
 }
 
 pub(super) fn publish_doc() -> Doc {

@@ -122,7 +122,7 @@ async fn jobs_go_with_their_video_and_with_their_owner() {
     let deleted = video::Event::Deleted { owner: person(1), version: 2, file: Some(FILE) };
     story.event("video.video", VIDEO, deleted.into());
     // what is said of a job whose video is gone makes no row
-    jobs(&mut story, 2, [Event::Cancelled { of: VIDEO, version: 2, run: 1 }]);
+    jobs(&mut story, 2, [Event::Cancelled { of: VIDEO, version: 2, run: 1, for_good: true }]);
     let left: Vec<Uuid> = all(&told(&story).await, Search::default()).await.iter().map(|row| row.about).collect();
     assert_eq!(left, [other.of]);
     erased.user(person(1), user::Event::Erased {});

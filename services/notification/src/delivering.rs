@@ -31,6 +31,9 @@ const LINKS_SERVE: TimeDelta = TimeDelta::days(7);
 pub type Permit =
     Arc<dyn Fn(Uuid, DateTime<Utc>) -> Pin<Box<dyn Future<Output = anyhow::Result<String>> + Send>> + Send + Sync>;
 
+/// Whether a delivery went out, as far as is remembered. A function, so that this crate needs no database.
+pub type WasSent = Arc<dyn Fn(Uuid) -> Pin<Box<dyn Future<Output = anyhow::Result<bool>> + Send>> + Send + Sync>;
+
 /// The ways out of Reprise.
 pub struct Ways {
     /// Mails.
@@ -41,6 +44,8 @@ pub struct Ways {
     pub unsubscribe_at: UnsubscribeAt,
     /// How links lead to what is not public.
     pub permit: Permit,
+    /// What went out before.
+    pub was_sent: WasSent,
     /// Messages to browsers.
     pub push: Push,
     /// Messages to telephones, when there is an account for them.
@@ -58,6 +63,10 @@ pub(crate) fn worker(ways: Ways) -> Worker {
 impl Ways {
     async fn deliver(&self, event: &Message<Event>) -> Done {
         let Event::Inbox(inbox::Event::DeliveryQueued(delivery)) = &event.body else { return Ok(vec![]) };
+        // events may be delivered from the beginning again, and a provider knows nothing of our ids for that long
+        if (self.was_sent)(delivery.delivery).await? {
+            return Ok(vec![]);
+        }
         let person = event.subject;
         let result = match delivery.channel {
             Channel::Email => self.mail(person, delivery, event).await?,

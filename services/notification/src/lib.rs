@@ -27,7 +27,7 @@ mod vapid;
 mod wishes;
 
 pub use admins::Admins;
-pub use delivering::{Permit, UnsubscribeAt, Ways};
+pub use delivering::{Permit, UnsubscribeAt, WasSent, Ways};
 pub use letter::Letter;
 pub use mailer::{Mailer, Undelivered};
 pub use push::{Push, PushKey, Urgency, push_key};

@@ -6,7 +6,8 @@ use events::notification::inbox::{self, Attempt, Category, Channel, Command, Del
 use events::{AuthType, Event, Message, Personal, Source, Spec};
 use kernel::{Done, Fault};
 use notification::{
-    Address, AddressOf, Admins, Mailer, Mint, Permit, Push, PushKey, PushServices, UnsubscribeAt, Ways, service,
+    Address, AddressOf, Admins, Mailer, Mint, Permit, Push, PushKey, PushServices, UnsubscribeAt, WasSent, Ways,
+    service,
 };
 use std::fs;
 use std::path::Path;
@@ -16,6 +17,8 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 const SITE: &str = "https://reprise.example";
+/// A delivery that went out before.
+const SENT: Uuid = Uuid::from_u128(99);
 
 fn event(body: impl Into<Event>) -> Message<Event> {
     Message {
@@ -84,7 +87,8 @@ async fn do_as(worker: &str, mailer: Mailer, address_of: AddressOf, event: &Mess
     let permit: Permit = Arc::new(|_, until| Box::pin(async move { Ok(format!("until={}", until.timestamp())) }));
     let push_key: PushKey = Arc::new(|| Box::pin(async { anyhow::bail!("no pushes in these tests") }));
     let push = Push::new(push_key, SITE, PushServices::default()).expect("a contact");
-    let ways = Ways { mailer: Arc::new(mailer), address_of, unsubscribe_at, permit, push, sms: None };
+    let was_sent: WasSent = Arc::new(|delivery| Box::pin(async move { Ok(delivery == SENT) }));
+    let ways = Ways { mailer: Arc::new(mailer), address_of, unsubscribe_at, permit, push, sms: None, was_sent };
     let nobody: Admins = Arc::new(|| Box::pin(async { Ok(vec![]) }));
     let service = service(mint(), ways, Arc::new(|_, _| {}), nobody);
     let (_, worker) = service.workers.iter().find(|(name, _)| *name == worker).expect("there is such a worker");
@@ -247,6 +251,18 @@ fn reported(done: &Done) -> &Attempt {
         events::Command::Inbox(Command::Report { attempt: 2, result, .. }) if asks.len() == 1 => result,
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn what_went_out_does_not_go_out_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut event = queued(Category::Activity, vec![ready()]);
+    let Event::Inbox(inbox::Event::DeliveryQueued(delivery)) = &mut event.body else { unreachable!("it is queued") };
+    delivery.delivery = SENT;
+    let mailer = Mailer::folder(folder.path(), None, SITE).expect("a mailer");
+    let done = do_as("deliver", mailer, ada(), &event).await;
+    assert_eq!(done.expect("nothing to do"), []);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ pub(crate) const ATTEMPTS: u32 = 5;
 pub struct Job {
     order: Option<Order>,
     phase: Phase,
+    /// What it is about is gone.
+    pointless: bool,
     run: u32,
     tasks: BTreeMap<String, Doing>,
     outputs: Outputs,
@@ -81,7 +83,7 @@ impl kernel::Rejection for Rejection {
 }
 
 impl Decider for Job {
-    const LOGIC: u32 = 1;
+    const LOGIC: u32 = 2;
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
@@ -139,7 +141,10 @@ impl Decider for Job {
             Event::TaskFailed { .. } => {}
             Event::Completed { .. } => self.phase = Phase::Completed,
             Event::Failed { .. } => self.phase = Phase::Failed,
-            Event::Cancelled { .. } => self.phase = Phase::Cancelled,
+            Event::Cancelled { for_good, .. } => {
+                self.phase = Phase::Cancelled;
+                self.pointless |= for_good;
+            }
             Event::Retried { run, from_nothing, .. } => {
                 (self.phase, self.run) = (Phase::Working, *run);
                 self.tasks.clear();
@@ -151,18 +156,20 @@ impl Decider for Job {
 
 impl Job {
     fn cancel(&self, order: &Order, meta: &Meta) -> Result<Vec<Event>, Rejection> {
-        let (of, version, run) = (order.of, order.version, self.run);
+        // its source is gone, and what was made of it is to go: also what was made a moment ago
+        let for_good = meta.caller == Caller::System;
+        let cancelled = Event::Cancelled { of: order.of, version: order.version, run: self.run, for_good };
         match self.phase {
-            Phase::Cancelled => Ok(vec![]),
-            Phase::Completed if meta.caller != Caller::System => Err(Rejection::Over),
-            // its source is gone, and what was made of it is to go: also what was made a moment ago
-            Phase::Completed | Phase::Working | Phase::Failed => Ok(vec![Event::Cancelled { of, version, run }]),
+            Phase::Cancelled if self.pointless || !for_good => Ok(vec![]),
+            Phase::Completed if !for_good => Err(Rejection::Over),
+            _ => Ok(vec![cancelled]),
         }
     }
 
     fn retry(&self, job: Uuid, order: &Order) -> Result<Vec<Event>, Rejection> {
         let from_nothing = match self.phase {
             Phase::Working | Phase::Completed => return Err(Rejection::NothingToRetry),
+            Phase::Cancelled if self.pointless => return Err(Rejection::Over),
             Phase::Failed => false,
             Phase::Cancelled => true,
         };
@@ -237,7 +244,8 @@ impl Job {
         outputs.insert(task.clone(), output);
         let mut events = self.queue(job, order, self.run, &outputs);
         if events.is_empty() && self.tasks.keys().all(|name| *name == task) {
-            events.push(Event::Completed { of: order.of, version: order.version });
+            let made = outputs.into_values().flatten().collect();
+            events.push(Event::Completed { of: order.of, version: order.version, made });
         }
         events
     }

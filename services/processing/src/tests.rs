@@ -163,14 +163,15 @@ fn it_is_done_when_nothing_is_left() {
             every_ms: 1000,
         },
     };
-    let done = Event::Completed { of: OF, version: 1 };
+    let done = |made| Event::Completed { of: OF, version: 1, made };
     let all = making().into_iter().chain(last.clone());
-    when(all, complete("storyboard", board.clone())).then([completed("storyboard", board), done.clone()]);
+    let made = vec![probed(), renditions(), board.clone(), thumbnail()];
+    when(all, complete("storyboard", board.clone())).then([completed("storyboard", board), done(made)]);
     // a picture that cannot be taken is no reason to give up a film
     let all = making().into_iter().chain(last);
     let fail = Command::FailTask { task: "storyboard".into(), lease: LEASE, failure: failure(false) };
     let failed = Event::TaskFailed { task: "storyboard".into(), lease: LEASE, failure: failure(false), again: false };
-    when(all, fail).then([failed, done]);
+    when(all, fail).then([failed, done(vec![probed(), renditions(), thumbnail()])]);
 }
 
 #[test]
@@ -220,25 +221,28 @@ fn a_task_that_kills_its_workers_ends() {
 
 #[test]
 fn cancelling_wins_over_late_results() {
-    let cancelled = || Event::Cancelled { of: OF, version: 1, run: 1 };
-    let owner = Caller::Person { id: OWNER, roles: vec![] };
-    given::<Job>(making()).by(owner).when(Command::Cancel {}).then([cancelled()]);
+    let cancelled = |for_good| Event::Cancelled { of: OF, version: 1, run: 1, for_good };
+    let owner = || Caller::Person { id: OWNER, roles: vec![] };
+    given::<Job>(making()).by(owner()).when(Command::Cancel {}).then([cancelled(false)]);
     given::<Job>(making()).when(Command::Cancel {}).rejected(Rejection::NotYours);
-    let over = || making().into_iter().chain([cancelled()]);
-    when(over(), complete("rung-360p", renditions())).rejected(Rejection::Cancelled);
-    when(over(), Command::Cancel {}).then([]);
+    let over = |for_good| making().into_iter().chain([cancelled(for_good)]);
+    when(over(false), complete("rung-360p", renditions())).rejected(Rejection::Cancelled);
+    given::<Job>(over(false)).by(owner()).when(Command::Cancel {}).then([]);
+    // whoever wants it again comes too late when its source is gone
+    when(over(false), Command::Cancel {}).then([cancelled(true)]);
+    when(over(true), Command::Cancel {}).then([]);
+    given::<Job>(over(true)).by(owner()).when(Command::Retry {}).rejected(Rejection::Over);
     when([], Command::Cancel {}).then([]);
-    let completed = || making().into_iter().chain([Event::Completed { of: OF, version: 1 }]);
-    let owner = Caller::Person { id: OWNER, roles: vec![] };
-    given::<Job>(completed()).by(owner).when(Command::Cancel {}).rejected(Rejection::Over);
+    let completed = || making().into_iter().chain([Event::Completed { of: OF, version: 1, made: vec![] }]);
+    given::<Job>(completed()).by(owner()).when(Command::Cancel {}).rejected(Rejection::Over);
     // its source was thrown away or replaced while the last task ended: what it made has to go too
-    when(completed(), Command::Cancel {}).then([cancelled()]);
+    when(completed(), Command::Cancel {}).then([cancelled(true)]);
 }
 
 #[test]
 fn it_begins_anew_after_a_cancellation_and_goes_on_after_a_failure() {
     let retried = |from_nothing| Event::Retried { of: OF, version: 1, run: 2, from_nothing };
-    let cancelled = making().into_iter().chain([Event::Cancelled { of: OF, version: 1, run: 1 }]);
+    let cancelled = making().into_iter().chain([Event::Cancelled { of: OF, version: 1, run: 1, for_good: false }]);
     when(cancelled, Command::Retry {}).then([retried(true), probe(2)]);
     let failed = making().into_iter().chain([
         Event::TaskFailed { task: "rung-360p".into(), lease: LEASE, failure: failure(false), again: false },

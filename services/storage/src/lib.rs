@@ -18,6 +18,7 @@ pub fn service(sweep: Sweep) -> Service {
         .decides::<Shelf>("shelf")
         .reacts("expire_upload_when_initiated", reactions::expire_upload_when_initiated)
         .reacts("delete_file_when_nobody_needs_it", reactions::delete_file_when_nobody_needs_it)
+        .reacts("abort_uploads_when_video_deleted", reactions::abort_uploads_when_video_deleted)
         .reacts("erase_shelf_when_user_erased", reactions::erase_shelf_when_user_erased)
         .works("sweep_when_unneeded", sweeping::worker(sweep))
 }

@@ -27,6 +27,16 @@ pub(crate) fn delete_file_when_nobody_needs_it(event: &Message<Event>) -> Vec<As
     }
 }
 
+/// Whenever a video is gone, nothing that is on its way for it need arrive.
+pub(crate) fn abort_uploads_when_video_deleted(event: &Message<Event>) -> Vec<Ask> {
+    match &event.body {
+        Event::Video(video::Event::Deleted { owner, .. }) => {
+            vec![ask(*owner, Command::AbortUploadsFor { video: event.subject })]
+        }
+        _ => vec![],
+    }
+}
+
 /// Whenever somebody is erased, forget what they kept.
 pub(crate) fn erase_shelf_when_user_erased(event: &Message<Event>) -> Vec<Ask> {
     match &event.body {

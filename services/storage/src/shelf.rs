@@ -98,6 +98,10 @@ impl Decider for Shelf {
                 Ok(vec![Event::UploadAborted { upload }])
             }
             Command::AbortUpload { .. } => Err(Rejection::NoSuchUpload),
+            Command::AbortUploadsFor { video } => {
+                let its = self.uploads.values().filter(|upload| upload.video == Some(video));
+                Ok(its.map(|upload| Event::UploadAborted { upload: upload.upload }).collect())
+            }
             Command::ExpireUpload { upload } => {
                 let waiting = self.uploads.contains_key(&upload);
                 Ok(waiting.then_some(Event::UploadExpired { upload }).into_iter().collect())

@@ -56,7 +56,7 @@ pub(crate) fn unneeded(event: &Message<Event>) -> Vec<Bytes> {
             uploads.chain(files.iter().map(|file| Bytes::File(*file))).collect()
         }
         Event::Video(video::Event::Deleted { .. }) => vec![Bytes::Video(event.subject)],
-        Event::Job(processing::Event::Cancelled { of, version, run }) => {
+        Event::Job(processing::Event::Cancelled { of, version, run, .. }) => {
             vec![Bytes::Runs { of: *of, version: *version, last: *run }]
         }
         _ => vec![],

@@ -8,7 +8,10 @@ use kernel::testing::{SUBJECT, given};
 use kernel::{Caller, ask};
 use uuid::Uuid;
 
-use crate::reactions::{delete_file_when_nobody_needs_it, erase_shelf_when_user_erased, expire_upload_when_initiated};
+use crate::reactions::{
+    abort_uploads_when_video_deleted, delete_file_when_nobody_needs_it, erase_shelf_when_user_erased,
+    expire_upload_when_initiated,
+};
 use crate::shelf::{AT_ONCE, QUOTA, Rejection, Shelf, longest};
 use crate::sweeping::{Bytes, unneeded};
 
@@ -138,12 +141,24 @@ fn a_source_goes_when_its_video_has_no_use_for_it() {
 }
 
 #[test]
+fn nothing_need_arrive_for_a_video_that_is_gone() {
+    let (video, owner) = (Uuid::from_u128(7), SUBJECT);
+    let begun = |id, video| Event::UploadInitiated(Upload { video, ..upload(id, 10) });
+    let some = [begun(5, Some(video)), begun(6, None), begun(8, Some(Uuid::from_u128(9)))];
+    let aborted = Event::UploadAborted { upload: Uuid::from_u128(5) };
+    given::<Shelf>(some).by(Caller::System).when(Command::AbortUploadsFor { video }).then([aborted]);
+    let mut deleted = message(video::Event::Deleted { owner, version: 0, file: None });
+    deleted.subject = video;
+    assert_eq!(abort_uploads_when_video_deleted(&deleted), [ask(owner, Command::AbortUploadsFor { video })]);
+}
+
+#[test]
 fn bytes_go_with_what_needed_them() {
     let (id, of) = (Uuid::from_u128(5), Uuid::from_u128(6));
     let aborted = message(Event::UploadAborted { upload: id });
     assert_eq!(unneeded(&aborted), [Bytes::Upload(id), Bytes::File(id)]);
     assert_eq!(unneeded(&message(Event::FileDeleted { file: id })), [Bytes::File(id)]);
-    let cancelled = processing::Event::Cancelled { of, version: 2, run: 3 };
+    let cancelled = processing::Event::Cancelled { of, version: 2, run: 3, for_good: false };
     assert_eq!(unneeded(&message(cancelled)), [Bytes::Runs { of, version: 2, last: 3 }]);
     let deleted = video::Event::Deleted { owner: id, version: 1, file: None };
     assert_eq!(unneeded(&message(deleted)), [Bytes::Video(SUBJECT)]);

@@ -14,14 +14,14 @@ pub(crate) fn attach_source_when_uploaded(event: &Message<Event>) -> Vec<Ask> {
         return vec![];
     }
     let (owner, file) = (event.subject, upload.upload);
-    let attach = |video| ask(video, Command::AttachSource { owner, file, size: *size });
+    let attach = |video, about| vec![ask(video, Command::AttachSource { owner, file, size: *size, about })];
     match upload.video {
-        Some(video) => vec![attach(video)],
+        Some(video) => attach(video, None),
+        // both in one: a crash between two commands could have the file come before the video, which would refuse it
         None => {
-            let video = of_file(file);
             let called = upload.title.as_ref().or(upload.filename.as_ref()).and_then(Personal::open);
             let title = called.map(|title| Personal::about(owner, title.clone()));
-            vec![ask(video, Command::Create { owner, about: About { title, ..About::default() } }), attach(video)]
+            attach(of_file(file), Some(About { title, ..About::default() }))
         }
     }
 }
@@ -29,9 +29,13 @@ pub(crate) fn attach_source_when_uploaded(event: &Message<Event>) -> Vec<Ask> {
 /// Whenever a job has made something, or is over, its video notes it.
 pub(crate) fn note_what_a_job_made(event: &Message<Event>) -> Vec<Ask> {
     let Event::Job(job) = &event.body else { return vec![] };
+    let mut all = vec![];
     let (of, version, progress) = match job {
         Job::TaskCompleted { of, version, output, .. } => (of, version, Progress::Made(output.clone())),
-        Job::Completed { of, version } => (of, version, Progress::Completed),
+        Job::Completed { of, version, made } => {
+            all = made.clone();
+            (of, version, Progress::Completed)
+        }
         Job::Failed { of, version, failure } => {
             let (code, message) = (failure.code.clone(), failure.message.clone());
             (of, version, Progress::Failed { code, message })
@@ -42,7 +46,7 @@ pub(crate) fn note_what_a_job_made(event: &Message<Event>) -> Vec<Ask> {
         }
         _ => return vec![],
     };
-    vec![ask(*of, Command::Note { version: *version, progress })]
+    vec![ask(*of, Command::Note { version: *version, progress, made: all })]
 }
 
 /// Whenever a time for publishing is set, publish then.

@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use events::identity::user;
-use events::media::{Picture, Rate, Rendition};
+use events::media::{Film, Picture, Rate, Rendition};
 use events::processing::{self, Failure, Output};
 use events::storage::{self, Purpose, Upload};
 use events::video::{About, Command, Event, Progress, Visibility, library, of_file};
@@ -67,7 +67,7 @@ fn playable() -> Vec<Event> {
 }
 
 fn note(version: u32, progress: Progress) -> Command {
-    Command::Note { version, progress }
+    Command::Note { version, progress, made: vec![] }
 }
 
 fn message(subject: Uuid, body: impl Into<events::Event>) -> Message<events::Event> {
@@ -105,21 +105,26 @@ fn a_draft_begins_with_a_title() {
 }
 
 #[test]
-fn a_file_names_its_video() {
-    let create = Command::Create { owner: OWNER, about: about("holiday\u{7}.final.mp4") };
-    let called = Event::Created { owner: OWNER, about: about("holiday.final") };
-    given::<Video>([]).by(Caller::System).when(create).then([called]);
+fn a_file_begins_its_video_and_names_it() {
+    let attach = || {
+        let about = Some(about("holiday\u{7}.final.mp4"));
+        Command::AttachSource { owner: OWNER, file: FILE, size: 9, about }
+    };
+    let called = || Event::Created { owner: OWNER, about: about("holiday.final") };
+    given::<Video>([]).by(Caller::System).when(attach()).then([called(), attached(1)]);
+    given::<Video>([called(), attached(1)]).by(Caller::System).when(attach()).then([]);
+    given::<Video>([]).by(owner()).when(attach()).rejected(Rejection::Missing);
 }
 
 #[test]
 fn a_source_is_attached_once_and_replaced_by_another() {
-    let attach = |file| Command::AttachSource { owner: OWNER, file, size: 9 };
+    let attach = |file| Command::AttachSource { owner: OWNER, file, size: 9, about: None };
     given::<Video>([created()]).by(Caller::System).when(attach(FILE)).then([attached(1)]);
     given::<Video>([created(), attached(1)]).by(Caller::System).when(attach(FILE)).then([]);
     let other = Uuid::from_u128(9);
     let second = Event::SourceAttached { owner: OWNER, file: other, size: 9, version: 2, replaces: Some(FILE) };
     given::<Video>([created(), attached(1)]).by(Caller::System).when(attach(other)).then([second]);
-    let foreign = Command::AttachSource { owner: Uuid::from_u128(66), file: FILE, size: 9 };
+    let foreign = Command::AttachSource { owner: Uuid::from_u128(66), file: FILE, size: 9, about: None };
     let refused = Event::SourceRefused { owner: Uuid::from_u128(66), file: FILE };
     given::<Video>([created()]).by(Caller::System).when(foreign.clone()).then([refused]);
     given::<Video>([created()]).by(owner()).when(foreign).rejected(Rejection::NotYours);
@@ -127,7 +132,7 @@ fn a_source_is_attached_once_and_replaced_by_another() {
 
 #[test]
 fn a_file_that_comes_too_late_is_not_kept() {
-    let attach = || Command::AttachSource { owner: OWNER, file: FILE, size: 9 };
+    let attach = || Command::AttachSource { owner: OWNER, file: FILE, size: 9, about: None };
     let refused = || Event::SourceRefused { owner: OWNER, file: FILE };
     let deleted = Event::Deleted { owner: OWNER, version: 0, file: None };
     given::<Video>([created(), deleted.clone()]).by(Caller::System).when(attach()).then([refused()]);
@@ -143,7 +148,50 @@ fn the_first_rendition_makes_it_playable() {
     let begun = [created(), attached(1)];
     let first = [added(), Event::BecamePlayable { owner: OWNER, version: 1 }];
     given::<Video>(begun).by(Caller::System).when(note(1, made())).then(first);
-    given::<Video>(playable()).by(Caller::System).when(note(1, made())).then([added()]);
+    given::<Video>(playable()).by(Caller::System).when(note(1, made())).then([]);
+    let larger = Rendition { folder: "1.1/rungs/480p".into(), ..rendition() };
+    let more = note(1, Progress::Made(Output::Renditions { renditions: vec![larger.clone()] }));
+    let added = Event::RenditionsAdded { version: 1, renditions: vec![larger] };
+    given::<Video>(playable()).by(Caller::System).when(more).then([added]);
+}
+
+#[test]
+fn its_end_may_be_heard_before_what_came_first() {
+    let renditions = Output::Renditions { renditions: vec![rendition()] };
+    let thumbnail = Output::Thumbnail { picture: Picture { file: "1.1/t/t.jpg".into(), width: 2, height: 2 } };
+    let rate = Rate { frames: 30, seconds: 1 };
+    let film = Film { duration_ms: 6, width: 2, height: 2, rate, uneven: false, sound: true, codec: "h264".into() };
+    let made = vec![Output::Film { film: film.clone() }, renditions.clone(), thumbnail.clone()];
+    let over = Command::Note { version: 1, progress: Progress::Completed, made };
+    let Output::Thumbnail { picture } = thumbnail.clone() else { unreachable!("it is one") };
+    let all = [
+        Event::Probed { version: 1, film },
+        Event::RenditionsAdded { version: 1, renditions: vec![rendition()] },
+        Event::BecamePlayable { owner: OWNER, version: 1 },
+        Event::ThumbnailSet { version: 1, picture },
+        Event::Ready { owner: OWNER, version: 1, title: title(), duration_ms: 6 },
+    ];
+    given::<Video>([created(), attached(1)]).by(Caller::System).when(over).then(all.clone());
+    for late in [renditions, thumbnail] {
+        let before = [created(), attached(1)].into_iter().chain(all.clone());
+        given::<Video>(before).by(Caller::System).when(note(1, Progress::Made(late))).then([]);
+    }
+}
+
+#[test]
+fn what_was_made_before_a_cancellation_is_not_heard_after_it() {
+    let cancelled = || Event::ProcessingCancelled { owner: OWNER, version: 1 };
+    let over = || playable().into_iter().chain([cancelled()]);
+    for late in [made(), Progress::Completed, Progress::Cancelled] {
+        given::<Video>(over()).by(Caller::System).when(note(1, late)).then([]);
+    }
+    let resumed = || Event::ProcessingResumed { version: 1, from_nothing: true };
+    given::<Video>(over()).by(Caller::System).when(note(1, Progress::Resumed { from_nothing: true })).then([resumed()]);
+    let again = [
+        Event::RenditionsAdded { version: 1, renditions: vec![rendition()] },
+        Event::BecamePlayable { owner: OWNER, version: 1 },
+    ];
+    given::<Video>(over().chain([resumed()])).by(Caller::System).when(note(1, made())).then(again);
 }
 
 #[test]
@@ -228,13 +276,12 @@ fn an_upload_becomes_a_video() {
         };
         storage::Event::UploadCompleted { upload, size: 9, sha256: String::new(), mime: "video/mp4".into() }
     };
-    let attach = |video| ask(video, Command::AttachSource { owner: OWNER, file: FILE, size: 9 });
+    let attach = |video, about| ask(video, Command::AttachSource { owner: OWNER, file: FILE, size: 9, about });
     let draft = Uuid::from_u128(50);
     let for_draft = message(OWNER, upload(Purpose::Video, Some(draft)));
-    assert_eq!(attach_source_when_uploaded(&for_draft), [attach(draft)]);
-    let new = of_file(FILE);
-    let create = ask(new, Command::Create { owner: OWNER, about: about("clip.mp4") });
-    assert_eq!(attach_source_when_uploaded(&message(OWNER, upload(Purpose::Video, None))), [create, attach(new)]);
+    assert_eq!(attach_source_when_uploaded(&for_draft), [attach(draft, None)]);
+    let new = attach(of_file(FILE), Some(about("clip.mp4")));
+    assert_eq!(attach_source_when_uploaded(&message(OWNER, upload(Purpose::Video, None))), [new]);
     assert_eq!(attach_source_when_uploaded(&message(OWNER, upload(Purpose::Image, None))), []);
 }
 
@@ -246,12 +293,12 @@ fn a_job_tells_its_video() {
     let failure = Failure { code: "c".into(), message: "m".into(), retryable: false, tail: None };
     for (event, progress) in [
         (processing::Event::TaskCompleted { of, version, task, output: output.clone() }, Progress::Made(output)),
-        (processing::Event::Completed { of, version }, Progress::Completed),
+        (processing::Event::Completed { of, version, made: vec![] }, Progress::Completed),
         (
             processing::Event::Failed { of, version, failure },
             Progress::Failed { code: "c".into(), message: "m".into() },
         ),
-        (processing::Event::Cancelled { of, version, run: 1 }, Progress::Cancelled),
+        (processing::Event::Cancelled { of, version, run: 1, for_good: false }, Progress::Cancelled),
         (
             processing::Event::Retried { of, version, run: 2, from_nothing: true },
             Progress::Resumed { from_nothing: true },

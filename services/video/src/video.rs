@@ -1,11 +1,13 @@
 //! A video: its owner says what it is and who sees it; one source at a time; it is published once it can be played, and
 //! work on an older version of it counts no more.
 
+mod noting;
+
 use events::Personal;
-use events::processing::Output;
-use events::video::{About, Command, Event, Progress};
+use events::video::{About, Command, Event};
 use kernel::{Caller, Decider, Meta};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 pub use crate::rejection::Rejection;
@@ -32,6 +34,9 @@ pub struct Draft {
     version: u32,
     file: Option<Uuid>,
     duration_ms: u64,
+    /// What is noted of the work on this version, by name: news of it may come late, after that of its end.
+    made: BTreeSet<String>,
+    cancelled: bool,
     playable: bool,
     ready: bool,
     published: bool,
@@ -40,7 +45,7 @@ pub struct Draft {
 }
 
 impl Decider for Video {
-    const LOGIC: u32 = 1;
+    const LOGIC: u32 = 2;
     type Command = Command;
     type Event = Event;
     type Rejection = Rejection;
@@ -51,7 +56,13 @@ impl Decider for Video {
                 meta.may_act_for(owner).then_some(()).ok_or(Rejection::NotYours)?;
                 let strict = meta.caller != Caller::System;
                 let about = if strict { checked(owner, about)? } else { lenient(owner, about) };
-                Ok(vec![Event::Created { owner, about: About { title: Some(titled(owner, about.title)), ..about } }])
+                Ok(vec![created(owner, about)])
+            }
+            (Video::Missing, Command::AttachSource { owner, file, size, about: Some(about) })
+                if meta.caller == Caller::System =>
+            {
+                let source = Event::SourceAttached { owner, file, size, version: 1, replaces: None };
+                Ok(vec![created(owner, lenient(owner, about)), source])
             }
             (Video::Present(draft), Command::Create { owner, .. }) => {
                 (draft.owner == owner && meta.caller == Caller::System).then(Vec::new).ok_or(Rejection::Exists)
@@ -84,9 +95,9 @@ impl Decider for Video {
 impl Draft {
     fn decide(&self, command: Command, meta: &Meta) -> Result<Vec<Event>, Rejection> {
         match command {
-            Command::Note { version, progress } => {
+            Command::Note { version, progress, made } => {
                 (meta.caller == Caller::System).then_some(()).ok_or(Rejection::NotReprise)?;
-                Ok(if version == self.version { self.note(version, progress) } else { vec![] })
+                Ok(if version == self.version { self.note(version, progress, made) } else { vec![] })
             }
             Command::CountViews { views } => {
                 (meta.caller == Caller::System).then_some(()).ok_or(Rejection::NotReprise)?;
@@ -152,26 +163,10 @@ impl Draft {
         Ok(if about == About::default() { vec![] } else { vec![Event::Updated { about }] })
     }
 
-    /// What a job made. A job may be asked again, and repeats itself.
-    fn note(&self, version: u32, progress: Progress) -> Vec<Event> {
-        let owner = self.owner;
-        let title = titled(owner, self.about.title.clone());
-        match progress {
-            Progress::Made(Output::Film { film }) => vec![Event::Probed { version, film }],
-            Progress::Made(Output::Thumbnail { picture }) => vec![Event::ThumbnailSet { version, picture }],
-            Progress::Made(Output::Storyboard { storyboard }) => vec![Event::StoryboardSet { version, storyboard }],
-            Progress::Made(Output::Renditions { renditions }) => {
-                let first = (!self.playable).then_some(Event::BecamePlayable { owner, version });
-                std::iter::once(Event::RenditionsAdded { version, renditions }).chain(first).collect()
-            }
-            Progress::Completed if self.ready => vec![],
-            Progress::Completed => vec![Event::Ready { owner, version, title, duration_ms: self.duration_ms }],
-            Progress::Failed { code, message } => {
-                vec![Event::ProcessingFailed { owner, version, title, code, message }]
-            }
-            Progress::Cancelled => vec![Event::ProcessingCancelled { owner, version }],
-            Progress::Resumed { from_nothing } => vec![Event::ProcessingResumed { version, from_nothing }],
-        }
+    /// Nothing is made of it.
+    fn begin_again(&mut self) {
+        self.made.clear();
+        (self.cancelled, self.playable, self.ready) = (false, false, false);
     }
 
     fn evolve(&mut self, event: &Event) {
@@ -179,14 +174,25 @@ impl Draft {
             Event::Updated { about } => self.say(about),
             Event::SourceAttached { file, version, .. } => {
                 (self.file, self.version) = (Some(*file), *version);
-                (self.playable, self.ready) = (false, false);
+                self.begin_again();
             }
-            Event::Probed { film, .. } => self.duration_ms = film.duration_ms,
+            Event::Probed { film, .. } => {
+                self.duration_ms = film.duration_ms;
+                self.made.insert(noting::FILM.to_owned());
+            }
+            Event::ThumbnailSet { picture, .. } => drop(self.made.insert(picture.file.clone())),
+            Event::StoryboardSet { storyboard, .. } => drop(self.made.insert(storyboard.index.clone())),
+            Event::RenditionsAdded { renditions, .. } => {
+                self.made.extend(renditions.iter().map(|rendition| rendition.folder.clone()));
+            }
             Event::BecamePlayable { .. } => self.playable = true,
             Event::Ready { .. } => self.ready = true,
-            Event::ProcessingCancelled { .. } | Event::ProcessingResumed { from_nothing: true, .. } => {
-                (self.playable, self.ready) = (false, false);
+            Event::ProcessingCancelled { .. } => {
+                self.begin_again();
+                self.cancelled = true;
             }
+            Event::ProcessingResumed { from_nothing: true, .. } => self.begin_again(),
+            Event::ProcessingResumed { .. } => self.cancelled = false,
             Event::Published { .. } => (self.published, self.scheduled) = (true, None),
             Event::PublicationScheduled { at } => self.scheduled = Some(*at),
             Event::Unpublished {} => (self.published, self.scheduled) = (false, None),
@@ -204,6 +210,10 @@ impl Draft {
         now.category = category.or(now.category.take());
         now.visibility = visibility.or(now.visibility);
     }
+}
+
+fn created(owner: Uuid, about: About) -> Event {
+    Event::Created { owner, about: About { title: Some(titled(owner, about.title)), ..about } }
 }
 
 type Text = Option<Personal<String>>;

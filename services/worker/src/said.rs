@@ -27,7 +27,7 @@ pub(crate) enum Answered {
 pub(crate) async fn tell(bus: &Bus, cause: &Message<Event>, task: &Task, command: Command) -> Result<Answered> {
     let message = Message {
         specversion: Spec::V1,
-        id: Uuid::now_v7(),
+        id: id_of(&command),
         source: Source::new("/worker"),
         subject: task.job,
         time: Utc::now(),
@@ -50,6 +50,17 @@ pub(crate) async fn tell(bus: &Bus, cause: &Message<Event>, task: &Task, command
         }
         Reply::Told(_) | Reply::Later => Answered::Fine,
     })
+}
+
+/// An attempt says each thing once, however often it is delivered: told again what was decided, not decided again.
+fn id_of(command: &Command) -> Uuid {
+    let (lease, word) = match command {
+        Command::StartTask { lease, .. } => (lease, "start"),
+        Command::CompleteTask { lease, .. } => (lease, "complete"),
+        Command::FailTask { lease, .. } => (lease, "fail"),
+        Command::Start(_) | Command::Cancel {} | Command::Retry {} => return Uuid::now_v7(),
+    };
+    Uuid::new_v5(lease, word.as_bytes())
 }
 
 /// Says to whoever listens how far a video is: `part` of the task, 0 to 1.

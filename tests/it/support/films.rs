@@ -2,10 +2,9 @@
 
 use super::{Answer, Person, Platform, patiently};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the work on a few seconds of film may take on a busy machine.
 const WORK: Duration = Duration::from_secs(120);
@@ -85,69 +84,5 @@ impl Platform {
             states.contains(&video["status"].as_str()?).then_some(video)
         })
         .await
-    }
-
-    /// The files in the blob store, and what workers left behind.
-    pub fn files(&self) -> Vec<PathBuf> {
-        let mut files = vec![];
-        let mut folders = vec![self.data().join("blobs"), self.data().join("scratch")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.path().is_dir() {
-                    folders.push(entry.path());
-                } else if entry.file_name() != "lock" {
-                    files.push(entry.path());
-                }
-            }
-        }
-        files
-    }
-}
-
-impl Platform {
-    /// Demands that the blob store holds what the rows say, and nothing else. What workers are about to clear away may
-    /// take a moment.
-    pub async fn bytes_are_known(&self) {
-        let start = Instant::now();
-        loop {
-            let strays = self.strays().await;
-            if strays.is_empty() {
-                return;
-            }
-            assert!(start.elapsed() < Duration::from_secs(30), "rows and bytes differ: {strays:#?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Bytes without a row, and rows without their bytes.
-    async fn strays(&self) -> Vec<String> {
-        let system = self.system();
-        let (files, videos) = (system.page("file_page", "file_id").await, system.page("video_page", "video_id").await);
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut needed = BTreeSet::new();
-        for file in &files {
-            let stored = file["state"] == "stored";
-            needed.insert(format!("blobs/{}/{}", if stored { "files" } else { ".uploads" }, text(&file["file_id"])));
-        }
-        for video in &videos {
-            let place = format!("blobs/videos/{}", text(&video["video_id"]));
-            let of = |name: &Value| {
-                name.as_str().and_then(|name| name.rsplit_once('/')).map(|(folder, _)| folder.to_owned())
-            };
-            let pictures = [&video["thumbnail"], &video["storyboard"]["index"]].into_iter().filter_map(of);
-            let renditions = video["renditions"].as_array().into_iter().flatten().map(|one| text(&one["folder"]));
-            needed.extend(pictures.chain(renditions).map(|folder| format!("{place}/{folder}")));
-        }
-        let mut strays = vec![];
-        for file in self.files() {
-            let name = file.strip_prefix(self.data()).expect("it is in the folder").to_string_lossy().into_owned();
-            let known = needed.iter().any(|needed| name == *needed || name.starts_with(&format!("{needed}/")));
-            if !known {
-                strays.push(format!("nobody knows {name}"));
-            }
-        }
-        let missing = needed.into_iter().filter(|needed| !self.data().join(needed).exists());
-        strays.extend(missing.map(|needed| format!("there is no {needed}")));
-        strays
     }
 }

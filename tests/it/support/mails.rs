@@ -2,6 +2,7 @@
 
 use super::{Platform, eventually};
 use std::fs;
+use std::path::Path;
 
 /// One mail, its transfer encoding undone as far as links and words need it.
 #[derive(Clone, Debug)]
@@ -30,15 +31,20 @@ impl Mail {
     }
 }
 
+/// The mails in a data folder to an address that contain `part`, oldest first.
+pub fn mails(data: &Path, to: &str, part: &str) -> Vec<Mail> {
+    let Ok(folder) = fs::read_dir(data.join("mail")) else { return vec![] };
+    let mut files: Vec<_> =
+        folder.flatten().filter(|file| file.path().extension().is_some_and(|e| e == "eml")).collect();
+    files.sort_by_key(|file| file.metadata().and_then(|data| data.modified()).ok());
+    let mails = files.iter().filter_map(|file| fs::read(file.path()).ok()).map(|bytes| read(&bytes));
+    mails.filter(|mail| mail.to.contains(to) && mail.text.contains(part)).collect()
+}
+
 impl Platform {
     /// The mails to an address that contain `part`, oldest first.
     pub fn mails(&self, to: &str, part: &str) -> Vec<Mail> {
-        let Ok(folder) = fs::read_dir(self.data().join("mail")) else { return vec![] };
-        let mut files: Vec<_> =
-            folder.flatten().filter(|file| file.path().extension().is_some_and(|e| e == "eml")).collect();
-        files.sort_by_key(|file| file.metadata().and_then(|data| data.modified()).ok());
-        let mails = files.iter().filter_map(|file| fs::read(file.path()).ok()).map(|bytes| read(&bytes));
-        mails.filter(|mail| mail.to.contains(to) && mail.text.contains(part)).collect()
+        mails(&self.data(), to, part)
     }
 
     /// The newest mail to an address that contains `part`, as soon as there is one.

@@ -1,8 +1,10 @@
 //! The harness: a whole platform of real processes for each journey, and the eyes of a stranger on its log.
 //! Whatever a test starts is stopped and removed when the value is dropped, also when the test panics.
 
+pub mod bytes;
 pub mod check;
 pub mod cutting;
+pub mod filming;
 pub mod films;
 pub mod fold;
 pub mod hls;

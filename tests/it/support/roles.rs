@@ -9,6 +9,7 @@ use super::{Answer, Person, Request, eventually, patiently};
 use embedded::{Cluster, Nats, Postgres};
 use reqwest::Method;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -19,6 +20,19 @@ pub const ROLES: [&str; 6] =
 
 /// Services that follow events without being what a journey is about: one of each is enough.
 const BESIDE: [&str; 3] = ["service storage", "service video", "service processing"];
+
+/// What films pass on their way, besides workers.
+const FILMING: [&str; 9] = [
+    "vault",
+    "service identity",
+    "service profile",
+    "service storage",
+    "service video",
+    "service processing",
+    "service notification",
+    "projector",
+    "gateway",
+];
 
 /// One server, or three that replicate.
 pub enum Log {
@@ -62,6 +76,7 @@ pub struct Roles {
     client: reqwest::Client,
     database: String,
     folder: TempDir,
+    variables: BTreeMap<&'static str, &'static str>,
 }
 
 impl Roles {
@@ -86,13 +101,26 @@ impl Roles {
         roles
     }
 
+    /// On one nats-server: one of each role that films pass, and no worker yet. What nobody knows of in the blob store goes
+    /// within seconds, and pushes may go to the test.
+    pub async fn filming() -> Roles {
+        let mut roles = Roles::servers(Log::One(Box::new(Nats::scratch())), 1);
+        roles.variables = [("REPRISE_ORPHAN_AGE", "5"), ("REPRISE_PUSH_SERVICES", "127.0.0.1")].into();
+        for role in FILMING {
+            roles.spawn(role, 0, None);
+        }
+        roles.ready().await;
+        roles
+    }
+
     fn servers(log: Log, replicas: usize) -> Roles {
         let postgres = Postgres::scratch();
         let (database, folder) = (postgres.database("reprise"), folder());
         let key = folder.path().join("master.key");
         std::fs::write(&key, "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n").expect("a key can be written");
         let (running, gateways, client) = (BTreeMap::new(), vec![], client());
-        let roles = Roles { running, log, postgres, gateways, client, database, folder };
+        let variables = BTreeMap::new();
+        let roles = Roles { running, log, postgres, gateways, client, database, folder, variables };
         roles.once(&["provision", "--replicas", &replicas.to_string()]);
         roles.once(&["migrate"]);
         roles
@@ -132,7 +160,13 @@ impl Roles {
             .env("REPRISE_DATA", self.folder.path())
             .env("REPRISE_MASTER_KEY_FILE", self.folder.path().join("master.key"));
         command.env("REPRISE_BOOTSTRAP_SECRET", "open sesame for the tests");
+        command.envs(&self.variables);
         command
+    }
+
+    /// What all of them share on the disk: the blob store, the mails.
+    pub fn data(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts the `n`-th of a role, to die at a crash point when one is given. A gateway that is started again keeps
