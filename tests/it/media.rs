@@ -136,8 +136,10 @@ async fn everybody_sees_what_is_published(platform: &Platform, ada: &Person, bob
 /// What is no film, and what nobody wants any more.
 #[tokio::test]
 async fn what_does_not_become_a_film() {
-    let platform = Platform::start().await;
+    // drawn before anybody is connected, for it takes a while; a minute of film can be stopped in the middle
     let folder = tempfile::tempdir().expect("a folder");
+    let source = std::fs::read(clip(folder.path(), "1280x720", 60)).expect("the clip");
+    let platform = Platform::start().await;
 
     let ada = platform.somebody_with_profile().await;
     platform.uploaded(&ada, &vec![7; 5000], "Noise").await;
@@ -156,8 +158,6 @@ async fn what_does_not_become_a_film() {
 
     in_one_go(&platform).await;
 
-    // a minute of film takes long enough to be stopped in the middle
-    let source = std::fs::read(clip(folder.path(), "1280x720", 60)).expect("the clip");
     platform.uploaded(&bob, &source, "Long").await;
     let video = platform.video_in(&bob, &["playable"]).await;
     let id = video["id"].as_str().expect("an id").to_owned();
