@@ -97,7 +97,7 @@ impl Reads {
         let names: Vec<&str> = projections.iter().copied().filter(over_events).collect();
         let end = Instant::now() + deadline;
         let mut heard = self.heard.subscribe();
-        let reached = |heard: &Heard| names.iter().map(|name| heard.get(*name).copied().unwrap_or(0)).min();
+        let told = |heard: &Heard| names.iter().all(|name| heard.get(*name).is_some_and(|at| *at >= position));
         loop {
             // before looking, so that what is announced meanwhile is not missed
             heard.mark_unchanged();
@@ -109,18 +109,9 @@ impl Reads {
                 return Ok(false);
             }
             self.hurry();
-            let mut before = reached(&heard.borrow());
             timeout(rest.min(POLL), async {
-                while heard.changed().await.is_ok() {
-                    let now = reached(&heard.borrow_and_update());
-                    if now >= Some(position) {
-                        break;
-                    }
-                    // what was gathered did not reach so far; of other projections nothing is wanted
-                    if now != before {
-                        self.hurry();
-                        before = now;
-                    }
+                while heard.changed().await.is_ok() && !told(&heard.borrow_and_update()) {
+                    self.hurry();
                 }
             })
             .await
