@@ -189,8 +189,5 @@ async fn off<T: Send + 'static>(
     what: impl Into<String>,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Fault> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| Fault::new(what, error)),
-        Err(error) => Err(Fault::new(what, error)),
-    }
+    reading::waiting(work).await.map_err(|error| Fault::new(what, error))
 }

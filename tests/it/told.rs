@@ -20,15 +20,7 @@ async fn platform(mails: &MailServer) -> Platform {
 }
 
 async fn subscribed(platform: &Platform, person: &Person, pushes: &PushService) {
-    let browser = json!({
-        "endpoint": format!("{}/one", pushes.url),
-        // the example of RFC 8291
-        "keys": {
-            "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
-            "auth": "BTBZMqHH6r4Tts7J_aSIgg",
-        },
-    });
-    platform.post("/api/notifications/subscriptions").by(person).json(browser).send().await.expect(201);
+    platform.post("/api/notifications/subscriptions").by(person).json(pushes.browser()).send().await.expect(201);
 }
 
 const READY: &str = "Your video is ready";

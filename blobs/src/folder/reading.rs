@@ -72,7 +72,8 @@ async fn some(file: Arc<File>, at: u64, end: u64) -> io::Result<Bytes> {
     .await
 }
 
-async fn waiting<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+/// Work that may wait for the disk, on a thread that may.
+pub(super) async fn waiting<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 

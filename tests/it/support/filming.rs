@@ -86,15 +86,7 @@ impl Filming {
 
     /// Lets a browser hear what they are told.
     pub async fn subscribes(&self, pushes: &PushService) {
-        let browser = json!({
-            "endpoint": format!("{}/one", pushes.url),
-            // the example of RFC 8291
-            "keys": {
-                "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
-                "auth": "BTBZMqHH6r4Tts7J_aSIgg",
-            },
-        });
-        let request = self.request(Method::POST, "/api/notifications/subscriptions").json(browser);
+        let request = self.request(Method::POST, "/api/notifications/subscriptions").json(pushes.browser());
         request.send().await.expect(201);
     }
 

@@ -1,5 +1,6 @@
 //! The world outside: a push service, a listener of the test that remembers what it is given.
 
+use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +14,18 @@ pub struct PushService {
 }
 
 impl PushService {
+    /// A browser that hears through it, as it subscribes.
+    pub fn browser(&self) -> Value {
+        json!({
+            "endpoint": format!("{}/one", self.url),
+            // the example of RFC 8291
+            "keys": {
+                "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+                "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+            },
+        })
+    }
+
     /// Starts one that takes everything.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
