@@ -9,6 +9,7 @@ mod fill;
 mod histogram;
 mod http;
 mod load;
+mod machine;
 mod mailbox;
 mod nginx;
 mod people;

@@ -9,10 +9,11 @@ use crate::children::Scratch;
 use crate::figures::{
     films, footprint, growth, latency, mails, rebuild, registration, segments, sockets, throughput, uploads,
 };
+use crate::machine::Ticks;
 use crate::mailbox::Mailbox;
 use crate::people::{self, Person};
 use crate::platform::{Platform, Sync};
-use crate::results::{self, Row};
+use crate::results::{self, Row, short};
 
 /// The arguments of `reprise-bench run`.
 #[derive(clap::Args)]
@@ -104,6 +105,8 @@ pub struct Bench {
     reprise: PathBuf,
     scratch: Scratch,
     failures: Vec<String>,
+    /// When the last row was reported.
+    since: Ticks,
 }
 
 /// People who send the load: as many as the most connections, and some to probe with.
@@ -123,7 +126,8 @@ pub async fn run(options: Options) -> Result<()> {
     let out = options.out.clone().unwrap_or_else(|| target.join("bench"));
     let scratch = Scratch::new(out.join(format!("scratch-{}", std::process::id())))?;
     let settings = Settings::new(options.quick);
-    let mut bench = Bench { settings, rows: vec![], commands: 0, options, reprise, scratch, failures: vec![] };
+    let mut bench =
+        Bench { settings, rows: vec![], commands: 0, options, reprise, scratch, failures: vec![], since: Ticks::now() };
     tokio::select! {
         done = bench.all() => done?,
         () = interrupted() => bail!("interrupted"),
@@ -255,8 +259,13 @@ impl Bench {
         Ok(people)
     }
 
-    /// Adds a row and shows it at once.
-    pub fn report(&mut self, row: Row) {
+    /// Adds a row and shows it at once, with what the host of a virtual machine took away while it was measured.
+    pub fn report(&mut self, mut row: Row) {
+        let now = Ticks::now();
+        let stolen = now.stolen_since(std::mem::replace(&mut self.since, now));
+        if stolen >= 1.0 {
+            row.conditions += &format!("; {} % of the processors' time was stolen by the host", short(stolen));
+        }
         say(results::table(std::slice::from_ref(&row)).lines().last().unwrap_or_default());
         self.rows.push(row);
     }

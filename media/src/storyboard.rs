@@ -15,6 +15,8 @@ const INDEX: &str = "storyboard.vtt";
 const MOST: u32 = 11;
 /// Pixels that a tile fits into: 192 across, unless the film is narrower or more than twice as high as it is wide.
 const TILE: (u32, u32) = (192, 384);
+/// Milliseconds that a tile stands for at least.
+const SECOND: u64 = 1000;
 /// Milliseconds of a film that is decoded whole. In longer ones tiles lie further apart than key frames do, and only
 /// these are decoded.
 const SHORT: u64 = 600_000;
@@ -59,7 +61,9 @@ struct Plan {
 
 impl Plan {
     fn new(film: &Film) -> Self {
-        let every_ms = film.duration_ms.div_ceil(u64::from(MOST * MOST)).clamp(1000, u64::from(u32::MAX));
+        // a film that is shorter than a tile is one tile: from less than half of one no frame would be taken
+        let least = film.duration_ms.clamp(1, SECOND);
+        let every_ms = film.duration_ms.div_ceil(u64::from(MOST * MOST)).clamp(least, u64::from(u32::MAX));
         let tiles = film.duration_ms.div_ceil(every_ms).clamp(1, u64::from(MOST * MOST)) as u32;
         let columns = (1..MOST).find(|side| side * side >= tiles).unwrap_or(MOST);
         let (width, height) = fit(film, TILE.0, TILE.1);

@@ -217,7 +217,7 @@ impl Bus {
         self.0.said.send((subject.to_owned(), payload)).ok();
     }
 
-    /// Says that somebody waits for what projections gather ([`crate::Feed::gathering`]); a hint like those of the log.
+    /// Says that somebody waits for what projections gather ([`crate::Feed::hurried`]); a hint like those of the log.
     pub fn hurry(&self) {
         self.0.wakes.give(WAITING);
     }

@@ -62,6 +62,7 @@ pub struct Feed {
     sparse: bool,
     sealed: bool,
     gather: Duration,
+    hurried: bool,
     at_end: bool,
     /// A consumer of its own, for roles that may have one.
     reader: Option<Reader>,
@@ -109,6 +110,7 @@ impl Bus {
             sparse: false,
             sealed: false,
             gather: Duration::ZERO,
+            hurried: false,
             at_end: false,
             reader: None,
             again: Instant::now(),
@@ -136,10 +138,17 @@ impl Feed {
     }
 
     /// Where the role may have a consumer, what comes one by one is given out together, so long after the first: a question
-    /// to the server and a transaction for each message would cost more than the messages. [`Bus::hurry`] ends the pause.
+    /// to the server and a transaction for each message would cost more than the messages.
     #[must_use]
     pub fn gathering(mut self, pause: Duration) -> Self {
         self.gather = pause;
+        self
+    }
+
+    /// [`Bus::hurry`] ends the pause of [`Feed::gathering`].
+    #[must_use]
+    pub fn hurried(mut self) -> Self {
+        self.hurried = true;
         self
     }
 
@@ -188,7 +197,15 @@ impl Feed {
                 None => json!({ "deliver_policy": "by_start_sequence", "opt_start_seq": self.read + 1 }),
             };
             let (stream, filters, sparse) = (self.stream, self.filters.clone(), self.sparse);
-            let wanted = Wanted { stream, filters, sparse, sealed: self.sealed, gather: self.gather, start };
+            let wanted = Wanted {
+                stream,
+                filters,
+                sparse,
+                sealed: self.sealed,
+                gather: self.gather,
+                hurried: self.hurried,
+                start,
+            };
             self.ahead.clear();
             self.reader = Some(Reader::begin(self.bus.clone(), wanted));
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::bus::Bus;
@@ -50,8 +50,10 @@ pub(crate) struct Wanted {
     pub(crate) sparse: bool,
     /// They are given out as they are stored.
     pub(crate) sealed: bool,
-    /// What comes one by one is read together, after so long; at once while somebody waits for it.
+    /// What comes one by one is read together, after so long.
     pub(crate) gather: Duration,
+    /// At once when somebody says that they wait.
+    pub(crate) hurried: bool,
     /// Where to begin, in the words of a consumer.
     pub(crate) start: Value,
 }
@@ -148,8 +150,12 @@ impl Pull {
                 to.send(opening).await.context("nobody reads any more")?;
                 if ended {
                     timeout(LOOK, hints.changed()).await.ok();
-                    // who began to wait while we read counts too: what they wait for may not have been there yet
-                    timeout(wanted.gather, waiting.changed()).await.ok();
+                    if wanted.hurried {
+                        // who began to wait while we read counts too: what they wait for may not have been there yet
+                        timeout(wanted.gather, waiting.changed()).await.ok();
+                    } else {
+                        sleep(wanted.gather).await;
+                    }
                     break;
                 }
             }

@@ -50,7 +50,7 @@ impl Stored for Row {
         ("video", "uuid"),
         ("created_at", "timestamptz not null"),
     ];
-    const INDEXES: &'static [&'static str] = &["(owner, created_at desc)"];
+    const INDEXES: &'static [&'static str] = &["(owner, created_at desc)", "(video) where state = 'uploading'"];
     type Key = Uuid;
 
     fn key(&self) -> Uuid {
@@ -165,4 +165,13 @@ pub async fn get(reads: &Reads, file: Uuid) -> sqlx::Result<Option<Row>> {
 pub async fn states(reads: &Reads, files: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String)>> {
     let sql = "select file_id, state from read.file_page where file_id = any($1)";
     sqlx::query_as(sql).bind(files).fetch_all(&reads.pool).await
+}
+
+/// Those of the videos whose source is on its way.
+///
+/// # Errors
+/// As of [`get`].
+pub async fn awaited_by(reads: &Reads, videos: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
+    let sql = "select distinct video from read.file_page where state = 'uploading' and video = any($1)";
+    sqlx::query_scalar(sql).bind(videos).fetch_all(&reads.pool).await
 }

@@ -208,19 +208,13 @@ impl Leader<'_> {
                         continue;
                     }
                     match self.writer.write(&batch).await {
-                        Ok(()) => self.announce(),
+                        Ok(()) => self.log.say(self.stream, self.writer.position()),
                         // a rebuild put another generation in place, or another process leads: find out which
                         Err(Trouble::Overtaken) => return Ok(false),
                         Err(trouble) => return Err(trouble.into()),
                     }
                 }
             }
-        }
-    }
-
-    fn announce(&self) {
-        for (name, position) in self.writer.positions() {
-            self.log.say(name, position);
         }
     }
 

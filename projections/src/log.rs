@@ -70,6 +70,8 @@ impl Log {
                 let patterns = if starts.is_empty() { vec![stream.subjects()] } else { starts };
                 let patterns = patterns.iter().map(|start| format!("{}>", start.trim_end_matches('>'))).collect();
                 let feed = bus.feed(stream.name(), patterns, Start::Sequence(after)).gathering(Stream::GATHER);
+                // readers wait for what became of events; nobody waits for the page of outcomes
+                let feed = if stream == Stream::Events { feed.hurried() } else { feed };
                 tokio::spawn(read(feed, to))
             }
             Log::Held(held) => tokio::spawn(held.clone().read(stream, after, starts, to)),
@@ -77,12 +79,17 @@ impl Log {
         Follow { chunks, next: None, gathered: None, reader: reader.abort_handle() }
     }
 
-    /// Tells whoever waits how far a projection has come. Telling may fail, nobody relies on it.
-    pub(crate) fn say(&self, projection: &str, position: u64) {
+    /// Tells whoever waits how far every page over a stream has come. Telling may fail, nobody relies on it.
+    pub(crate) fn say(&self, stream: Stream, position: u64) {
         if let Log::Bus(bus) = self {
-            bus.say(&format!("position.{projection}"), position.to_be_bytes().to_vec());
+            bus.say(&announced_on(stream), position.to_be_bytes().to_vec());
         }
     }
+}
+
+/// Where positions are announced.
+pub(crate) fn announced_on(stream: Stream) -> String {
+    format!("position.{}", stream.name())
 }
 
 type Chunk = JoinHandle<Batch>;

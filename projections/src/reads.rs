@@ -4,27 +4,25 @@
 use futures::StreamExt;
 use nats::Bus;
 use sqlx::PgPool;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::log::announced_on;
 use crate::pool::{GATEWAY, pool};
 use crate::projection::{Stream, all};
 
 /// How often waiting readers look for themselves: announcements may be lost.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Positions as they were announced.
-type Heard = HashMap<String, u64>;
-
 /// Read-only access to every page. Cheap to clone.
 #[derive(Clone)]
 pub struct Reads {
     pub(crate) pool: PgPool,
     bus: Option<Bus>,
-    heard: Arc<watch::Sender<Heard>>,
+    /// The position in `EVENTS` up to which every page was written, as it was announced; 0 before the first time.
+    heard: Arc<watch::Sender<u64>>,
 }
 
 impl Reads {
@@ -38,7 +36,7 @@ impl Reads {
 
     /// Reads through a pool.
     pub fn over(pool: PgPool) -> Reads {
-        Reads { pool, bus: None, heard: Arc::new(watch::Sender::new(Heard::new())) }
+        Reads { pool, bus: None, heard: Arc::new(watch::Sender::new(0)) }
     }
 
     /// From now on projectors hear of it when somebody waits, and waiting is woken by what they announce, so that it ends at
@@ -47,15 +45,13 @@ impl Reads {
     /// # Errors
     /// The bus does not take the subscription.
     pub async fn woken_by(self, bus: &Bus) -> anyhow::Result<Reads> {
-        let mut announced = Box::pin(bus.listen("position.*").await?);
+        let mut announced = Box::pin(bus.listen(&announced_on(Stream::Events)).await?);
         let heard = Arc::downgrade(&self.heard);
         tokio::spawn(async move {
-            while let Some((subject, payload)) = announced.next().await {
+            while let Some((_, payload)) = announced.next().await {
                 let Some(heard) = heard.upgrade() else { return };
-                if let (Some(name), Ok(position)) = (subject.strip_prefix("position."), (*payload).try_into()) {
-                    heard.send_modify(|heard| {
-                        heard.insert(name.to_owned(), u64::from_be_bytes(position));
-                    });
+                if let Ok(position) = (*payload).try_into() {
+                    heard.send_replace(u64::from_be_bytes(position));
                 }
             }
         });
@@ -97,25 +93,27 @@ impl Reads {
         let names: Vec<&str> = projections.iter().copied().filter(over_events).collect();
         let end = Instant::now() + deadline;
         let mut heard = self.heard.subscribe();
-        let told = |heard: &Heard| names.iter().all(|name| heard.get(*name).is_some_and(|at| *at >= position));
+        // before looking, so that what is announced meanwhile is not missed
+        let announced = *heard.borrow_and_update();
+        // whoever announced less will announce this too: nobody has to ask Postgres before
+        let mut look = announced == 0 || announced >= position;
         loop {
-            // before looking, so that what is announced meanwhile is not missed
-            heard.mark_unchanged();
-            if self.have_seen(&names, position).await? {
+            let rest = end.saturating_duration_since(Instant::now());
+            if (look || rest.is_zero()) && self.have_seen(&names, position).await? {
                 return Ok(true);
             }
-            let rest = end.saturating_duration_since(Instant::now());
             if rest.is_zero() {
                 return Ok(false);
             }
             self.hurry();
             timeout(rest.min(POLL), async {
-                while heard.changed().await.is_ok() && !told(&heard.borrow_and_update()) {
+                while heard.changed().await.is_ok() && *heard.borrow_and_update() < position {
                     self.hurry();
                 }
             })
             .await
             .ok();
+            look = true;
         }
     }
 

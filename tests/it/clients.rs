@@ -61,7 +61,7 @@ async fn a_browser_plays_what_is_still_being_made() {
     let page = format!("{}{}", platform.url, shown.text_at("/page"));
 
     let browser = std::env::var("REPRISE_CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
-    let mut script = Script::run("browser", "watch", &[&browser, &page, folder.path().to_str().expect("a plain name")]);
+    let mut script = Script::run("browser", "watch", &[&browser, folder.path().to_str().expect("a plain name"), &page]);
     assert_eq!(script.says().await, json!({ "opened": "Down by the harbour · Reprise" }));
     let said = [("filename", "harbour.mp4"), ("purpose", "video"), ("video_id", &id)];
     let place = platform.begin_upload(&ada, source.len(), &said).await;

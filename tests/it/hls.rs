@@ -1,17 +1,11 @@
 //! What players are told, from the master playlist to the last segment, keeps the standard and is true.
 
 use crate::support::films::clip;
-use crate::support::hls::{Master, master, media};
+use crate::support::hls::{Master, beside, master, media};
 use crate::support::{Answer, Platform};
 use std::process::Command;
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
-
-/// An address in a playlist at `base` (RFC 3986, as far as playlists of ours need it).
-fn beside(base: &str, uri: &str) -> String {
-    let path = base.split('?').next().expect("a path");
-    format!("{}/{uri}", path.rsplit_once('/').expect("a folder").0)
-}
 
 async fn playlist(platform: &Platform, path: &str) -> Answer {
     let answer = platform.get(path).send().await.expect(200);

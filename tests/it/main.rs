@@ -2,6 +2,7 @@
 //! Postgres of its own. Tests wait for conditions, never for lengths of time.
 
 mod access;
+mod buckets;
 mod clients;
 mod commands;
 mod erasure;
@@ -15,6 +16,7 @@ mod media;
 mod messages;
 mod notifications;
 mod openapi;
+mod playing;
 mod poison;
 mod profile;
 mod push;

@@ -64,7 +64,7 @@ fn nothing_else_in_nats(stranger: &mut Stranger, id: Uuid) {
         "vault.claim_key".to_owned(),
         "vault.push_key".to_owned(),
         "vault.erased".to_owned(),
-        "position.user_page".to_owned(),
+        "position.EVENTS".to_owned(),
         "_INBOX_gateway.x".to_owned(),
     ]);
     for subject in forbidden {

@@ -23,6 +23,7 @@ async fn an_upload_is_what_was_sent() {
     checksums(&platform, &ada).await;
     words_that_are_none(&platform, &ada).await;
     pictures_say_no_more_than_they_show(&platform, &ada).await;
+    a_draft_waits_for_its_source(&platform, &ada).await;
     as_much_as_a_person_may_keep(&platform).await;
     platform.check().await;
 }
@@ -207,6 +208,27 @@ async fn words_that_are_none(platform: &Platform, ada: &Person) {
         })
         .await;
     }
+}
+
+/// What a client shows before there is anything to work on.
+async fn a_draft_waits_for_its_source(platform: &Platform, ada: &Person) {
+    let id = platform.draft(ada, "Harbour").await;
+    let status = async |word: &'static str| {
+        eventually(&format!("the video is {word}"), async || {
+            let answer = platform.get(&format!("/api/videos/{id}/status")).by(ada).send().await;
+            (answer.status == 200 && answer.body["status"] == word).then_some(())
+        })
+        .await;
+        let shown = platform.get(&format!("/api/videos/{id}")).by(ada).send().await.expect(200);
+        let listed = platform.get(&format!("/api/videos/user/{}", ada.id)).by(ada).send().await.expect(200);
+        assert_eq!([&shown.body["status"], &listed.body["items"][0]["status"]], [word, word]);
+    };
+    status("draft").await;
+    let place = platform.begin_upload(ada, 100, &[("purpose", "video"), ("video_id", &id)]).await;
+    status("uploading").await;
+    tus(platform, Method::DELETE, &place, ada).send().await.expect(204);
+    status("draft").await;
+    platform.delete(&format!("/api/videos/{id}")).by(ada).send().await.expect(200);
 }
 
 /// A telephone writes into a picture where it was taken.

@@ -1,4 +1,5 @@
-//! An S3 server of our own, one for all tests of this run; it ends when we do, because its input ends then.
+//! An S3 server of our own, one for all tests of this run; it ends when we do, because its input ends then. The journeys
+//! through the whole system use this file too.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -32,7 +33,7 @@ pub fn ask(method: &str, path: &str, body: &[u8]) -> String {
 }
 
 fn start() -> (u16, Child) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/s3_server.py");
+    let script = workspace().join("blobs/tests/s3_server.py");
     let mut command = Command::new(python());
     let mut child = command
         .arg("-B")
@@ -48,11 +49,26 @@ fn start() -> (u16, Child) {
     (line.trim().parse().expect("the S3 server starts"), child)
 }
 
+fn workspace() -> &'static Path {
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    folders.find(|folder| folder.join("Cargo.lock").exists()).expect("it is in the workspace")
+}
+
 fn python() -> PathBuf {
-    let moto = std::env::var_os("REPRISE_MOTO").map(PathBuf::from).unwrap_or_else(|| {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().expect("our own folder");
-        here.parent().expect("it is in the workspace").join(".tools/moto/bin/moto_server")
-    });
+    let moto = std::env::var_os("REPRISE_MOTO").map(PathBuf::from);
+    let moto = moto.unwrap_or_else(|| workspace().join(".tools/moto/bin/moto_server"));
     assert!(moto.exists(), "there is no {}: run scripts/fetch, or set REPRISE_MOTO", moto.display());
     moto.with_file_name("python")
+}
+
+/// What a bucket holds: its objects, and its uploads that are under way.
+pub fn everything(bucket: &str) -> Vec<String> {
+    let objects = ask("GET", &format!("/{bucket}?list-type=2"), b"");
+    let uploads = ask("GET", &format!("/{bucket}?uploads"), b"");
+    let uploads = between(&uploads, "<UploadId>", "</UploadId>").into_iter().map(|id| format!("parts of {id}"));
+    between(&objects, "<Key>", "</Key>").into_iter().chain(uploads).collect()
+}
+
+fn between(text: &str, from: &str, to: &str) -> Vec<String> {
+    text.split(from).skip(1).map(|rest| rest.split(to).next().expect("the rest").to_owned()).collect()
 }

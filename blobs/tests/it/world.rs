@@ -67,10 +67,7 @@ impl World {
             all.retain(|path| path != ".uploads" && path != ".drafts");
             return all;
         };
-        let objects = moto::ask("GET", &format!("/{bucket}?list-type=2"), b"");
-        let uploads = moto::ask("GET", &format!("/{bucket}?uploads"), b"");
-        let uploads = between(&uploads, "<UploadId>", "</UploadId>").into_iter().map(|id| format!("parts of {id}"));
-        between(&objects, "<Key>", "</Key>").into_iter().chain(uploads).collect()
+        moto::everything(bucket)
     }
 
     /// Begins an upload of so many bytes.
@@ -108,10 +105,6 @@ fn below(dir: &Path) -> Vec<String> {
         all.push(name);
     }
     all
-}
-
-fn between(text: &str, from: &str, to: &str) -> Vec<String> {
-    text.split(from).skip(1).map(|rest| rest.split(to).next().expect("the rest").to_owned()).collect()
 }
 
 pub fn key(text: &str) -> Key {

@@ -1,6 +1,6 @@
 //! Lists of videos, the newest first, page by page: what everybody sees, and to owners and admins what they have.
 
-use super::show::Video;
+use super::show::{Video, note_uploads};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::asked::Asked;
@@ -85,7 +85,7 @@ async fn page(app: &App, asked: &Asked, wanted: Narrowed, search: Search, own: b
         return Err(Problem::malformed("query_invalid", "a text is at most 100 characters, without NUL"));
     }
     let page = Page::wanted(app, asked, &own.to_string(), filters(&wanted), wanted.limit, wanted.after.as_deref())?;
-    app.fresh(asked, &["video_page"]).await?;
+    app.fresh(asked, &["video_page", "file_page"]).await?;
     let search = Search {
         text: wanted.search.clone().filter(|text| !text.trim().is_empty()),
         tag: wanted.tag.as_ref().map(|tag| tag.to_lowercase()),
@@ -96,6 +96,7 @@ async fn page(app: &App, asked: &Asked, wanted: Narrowed, search: Search, own: b
     };
     let mut rows = video_page::search(app.reads(), &search).await?;
     let next = page.cut(&mut rows, |row| (row.created_at, row.video_id));
+    note_uploads(app, &mut rows).await?;
     page.answer(&rows.into_iter().map(|row| Video::new(app, row, own)).collect::<Vec<_>>(), next)
 }
 

@@ -13,6 +13,7 @@ use crate::problem::Problem;
 use crate::storage::{Signature, master_of, picture_of, signed_query};
 use axum::extract::{Query, State};
 use chrono::{DateTime, Utc};
+use projections::file_page;
 use projections::video_page::{self, Row};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -49,6 +50,9 @@ pub(crate) struct Video {
     version: i64,
 }
 
+/// The word for a draft whose source is on its way, which only the page of files knows.
+const UPLOADING: &str = "uploading";
+
 /// The word for where a video stands: S1's clients know one word for both how far it is and whether others see it.
 pub(crate) fn status_of(row: &Row) -> &'static str {
     match row.status.as_str() {
@@ -57,6 +61,7 @@ pub(crate) fn status_of(row: &Row) -> &'static str {
         "playable" => "playable",
         "processing" => "processing",
         "failed" => "failed",
+        UPLOADING => UPLOADING,
         _ => "draft",
     }
 }
@@ -131,8 +136,9 @@ pub(super) async fn get(
     Id(id): Id,
     asked: Asked,
 ) -> Result<Answer, Problem> {
-    app.fresh(&asked, &["video_page"]).await?;
-    let row = shown_to(&app, id, actor.as_ref()).await?;
+    app.fresh(&asked, &["video_page", "file_page"]).await?;
+    let mut row = shown_to(&app, id, actor.as_ref()).await?;
+    note_uploads(&app, std::slice::from_mut(&mut row)).await?;
     let owner = is_own(&row, actor.as_ref());
     let version = row.version.unsigned_abs();
     Ok(Answer::ok(&Video::new(&app, row, owner)).etag(version))
@@ -161,10 +167,11 @@ pub(crate) async fn status(
     Query(signature): Query<Signature>,
     asked: Asked,
 ) -> Result<Answer, Problem> {
-    app.fresh(&asked, &["video_page"]).await?;
+    app.fresh(&asked, &["video_page", "file_page"]).await?;
     let signed = signature.permits(&app.edge().keys.consistency, id, Utc::now());
     let row = looked_up(&app, id).await?;
-    let row = row.filter(|row| signed || may_see(row, actor.as_ref())).ok_or_else(missing)?;
+    let mut row = row.filter(|row| signed || may_see(row, actor.as_ref())).ok_or_else(missing)?;
+    note_uploads(&app, std::slice::from_mut(&mut row)).await?;
     let query = signature.query().filter(|_| signed);
     Ok(Answer::ok(&json!({
         "id": id,
@@ -183,6 +190,22 @@ pub(crate) async fn status(
 /// 404, as of [`visible`].
 pub(super) async fn shown_to(app: &App, video: Uuid, actor: Option<&Actor>) -> Result<Row, Problem> {
     looked_up(app, video).await?.filter(|row| may_see(row, actor)).ok_or_else(missing)
+}
+
+/// Drafts whose source is on its way are told apart from others.
+///
+/// # Errors
+/// 500: the page of files cannot be read.
+pub(super) async fn note_uploads(app: &App, rows: &mut [Row]) -> Result<(), Problem> {
+    let drafts: Vec<Uuid> = rows.iter().filter(|row| row.status == "draft").map(|row| row.video_id).collect();
+    if drafts.is_empty() {
+        return Ok(());
+    }
+    let awaited_by = file_page::awaited_by(app.reads(), &drafts).await?;
+    for row in rows.iter_mut().filter(|row| awaited_by.contains(&row.video_id)) {
+        UPLOADING.clone_into(&mut row.status);
+    }
+    Ok(())
 }
 
 /// Where the page is that plays a video.

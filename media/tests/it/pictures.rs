@@ -67,6 +67,19 @@ async fn tiles_show_what_is_seen_at_their_time() {
 }
 
 #[tokio::test]
+async fn a_short_film_has_one_tile() {
+    for (seconds, shown) in [(0.04, "00:00:00.040"), (0.4, "00:00:00.400"), (0.6, "00:00:00.600")] {
+        let scratch = Scratch::new();
+        let source = scratch.film("64x36", "25", seconds, "-an a.mp4");
+        let film = scratch.probe(&source).await.expect("a film");
+        let board = media::storyboard(&scratch.tools, &source, &film, &scratch.out(), &scratch.stop).await;
+        let board = board.unwrap_or_else(|stopped| panic!("{seconds} s: {stopped:?}"));
+        let index = std::fs::read_to_string(scratch.out().join(&board.index)).expect("an index");
+        assert_eq!(index, format!("WEBVTT\n\n00:00:00.000 --> {shown}\nstoryboard.jpg#xywh=0,0,64,36\n"));
+    }
+}
+
+#[tokio::test]
 async fn a_long_film_has_as_many_tiles_as_fit() {
     let scratch = Scratch::new();
     let canvas = "-f lavfi -i testsrc2=size=64x36:rate=1:duration=1500";

@@ -20,17 +20,28 @@ pub fn dot() -> Vec<u8> {
 
 /// A film of a few seconds.
 pub fn clip(folder: &Path, size: &str, seconds: u32) -> PathBuf {
-    let file = folder.join(format!("{size}-{seconds}.mp4"));
-    let picture = format!("testsrc2=size={size}:rate=30");
-    let made = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", "sine=440"])
-        .args(["-t", &seconds.to_string(), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"])
-        .args(["-c:a", "aac", "-shortest"])
-        .arg(&file)
-        .status()
-        .expect("ffmpeg is here, scripts/fetch sees to it");
-    assert!(made.success());
+    let (picture, seconds) = (format!("testsrc2=size={size}:rate=30"), seconds.to_string());
+    let mut arguments = vec!["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", "sine=440", "-t", &seconds];
+    arguments.extend("-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac -shortest".split(' '));
+    drawn(folder, &format!("{size}-{seconds}.mp4"), &arguments)
+}
+
+/// What ffmpeg makes of these arguments.
+pub fn drawn(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+    let file = folder.join(name);
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-loglevel", "error"]).args(arguments).arg(&file);
+    assert!(ffmpeg.status().expect("ffmpeg is here, scripts/fetch sees to it").success(), "{arguments:?}");
     file
+}
+
+/// Turns a film a quarter clockwise as a telephone does: by the matrix in the header of its first track (ISO 14496-12, 8.3.2).
+pub fn turn(film: &Path) {
+    let mut bytes = std::fs::read(film).expect("a film");
+    let at = bytes.windows(4).position(|four| four == b"tkhd").expect("a header") + 4 + 40;
+    let matrix = [0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30].map(i32::to_be_bytes).concat();
+    bytes[at..at + matrix.len()].copy_from_slice(&matrix);
+    std::fs::write(film, bytes).expect("a film");
 }
 
 /// `Upload-Metadata`.
@@ -74,6 +85,16 @@ impl Platform {
         let place = self.begin_upload(person, bytes.len(), &said).await;
         self.piece(person, &place, 0, bytes).await.expect(204);
         place.rsplit('/').next().expect("an id").to_owned()
+    }
+
+    /// A video, once everything is made of it.
+    pub async fn video_ready(&self, person: &Person, video: &str) -> Value {
+        patiently("the video is ready", WORK, async || {
+            let answer = self.get(&format!("/api/videos/{video}")).by(person).send().await.expect(200);
+            assert_ne!(answer.body["status"], "failed", "{answer:?}");
+            (answer.body["status"] == "ready").then_some(answer.body)
+        })
+        .await
     }
 
     /// The one video of a person, as soon as it is in one of these states.

@@ -171,3 +171,9 @@ pub fn media(text: &str) -> Media {
     assert!(places.len() == segments.len() && !segments.is_empty(), "{text}");
     Media { target, init: quoted(map["URI"], "URI").to_owned(), segments }
 }
+
+/// An address in a playlist at `base` (RFC 3986, as far as playlists of ours need it).
+pub fn beside(base: &str, uri: &str) -> String {
+    let path = base.split('?').next().expect("a path");
+    format!("{}/{uri}", path.rsplit_once('/').expect("a folder").0)
+}

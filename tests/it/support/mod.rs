@@ -13,6 +13,8 @@ pub mod load;
 pub mod log;
 pub mod mail_server;
 pub mod mails;
+#[path = "../../../blobs/tests/it/moto.rs"]
+pub mod moto;
 pub mod outside;
 pub mod person;
 pub mod platform;

@@ -1,32 +1,10 @@
-// Looks at /watch/<id> in a browser while the video is being made: node watch.cjs <browser> <url> <folder>
+// Looks at /watch/<id> in a browser while the video is being made: node watch.cjs <browser> <folder> <url>
 // Prints one line of JSON for each thing it saw; the folder is for the browser's profile.
 "use strict";
-const fs = require("fs");
-const path = require("path");
-const { chromium } = require("playwright-core");
+const { browse, say, shown } = require("./browser.cjs");
 
-const [browserName, url, folder] = process.argv.slice(2);
-// a name alone is looked for where a shell would look
-const places = process.env.PATH.split(":").map((place) => path.join(place, browserName));
-const executablePath = browserName.includes("/") ? browserName : places.find((place) => fs.existsSync(place));
+const [browserName, folder, url] = process.argv.slice(2);
 const PATIENCE = 120_000;
-
-function say(what) {
-  console.log(JSON.stringify(what));
-}
-
-// What the player shows, as a person would see it.
-const shown = () => {
-  const player = document.getElementById("player");
-  const ranges = player.buffered.length;
-  return {
-    time: player.currentTime,
-    duration: player.duration,
-    height: player.videoHeight,
-    buffered: ranges ? player.buffered.end(ranges - 1) : 0,
-    error: player.error && player.error.message,
-  };
-};
 
 async function bar(page) {
   const values = [];
@@ -43,26 +21,7 @@ async function bar(page) {
   return values;
 }
 
-(async () => {
-  const browser = await chromium.launchPersistentContext(path.join(folder, "profile"), {
-    executablePath,
-    headless: true,
-    viewport: { width: 1100, height: 900 },
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      "--autoplay-policy=no-user-gesture-required",
-    ],
-  });
-  const page = browser.pages()[0] || (await browser.newPage());
-  const complaints = [];
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+browse(browserName, folder, async (page, complaints) => {
   await page.goto(url);
   say({ opened: await page.title() });
   say({ bar: await bar(page) });
@@ -87,8 +46,4 @@ async function bar(page) {
   await page.waitForFunction(later, null, { timeout: PATIENCE });
   say({ sought: await page.evaluate(shown) });
   say({ complaints });
-  await browser.close();
-})().catch((error) => {
-  say({ failed: String(error) });
-  process.exit(1);
 });
