@@ -24,6 +24,8 @@ const SEALED: &[u8] = br#"{"$sealed":""#;
 const PERSONAL: &[u8] = br#""$personal""#;
 /// How `Personal` begins when it is written.
 const OPEN: &[u8] = br#"{"$personal":"#;
+/// How `events::Message` begins when it is written.
+const BEGIN: &[u8] = br#"{"specversion":"1.0","id":""#;
 const ABOUT: &[u8] = br#","about":""#;
 const NONCE: usize = 12;
 
@@ -176,6 +178,18 @@ pub(crate) struct Head {
 impl Head {
     /// Both stand before anything long, so the rest is not looked at.
     fn read(message: &[u8]) -> Option<Head> {
+        Head::at_its_place(message).or_else(|| Head::sought(message))
+    }
+
+    /// Where every message of ours has them, behind a source that is plain text.
+    fn at_its_place(message: &[u8]) -> Option<Head> {
+        let (id, rest) = message.strip_prefix(BEGIN)?.split_at_checked(36)?;
+        let rest = rest.strip_prefix(br#"","source":""#)?;
+        let rest = rest[memchr::memchr2(b'"', b'\\', rest)?..].strip_prefix(br#"","subject":""#)?;
+        Some(Head { id: Uuid::try_parse_ascii(id).ok()?, subject: Uuid::try_parse_ascii(rest.get(..36)?).ok()? })
+    }
+
+    fn sought(message: &[u8]) -> Option<Head> {
         let mut head = Seek::default();
         let mut json = serde_json::Deserializer::from_slice(message);
         // that the object goes on is an error to the parser, and what is sought has been found by then
@@ -236,4 +250,45 @@ fn decrypt(cipher: &Aes256Gcm, message: Uuid, person: Uuid, text: &str) -> Optio
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
     let (nonce, secret) = bytes.split_first_chunk::<NONCE>()?;
     cipher.decrypt(nonce.into(), Payload { msg: secret, aad: &bound_to(message, person) }).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::send::kind_of;
+    use std::path::Path;
+
+    /// The frozen samples, as they are on the wire: without white space.
+    fn samples() -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/wire");
+        let files = std::fs::read_dir(folder).expect("the samples").map(|entry| entry.expect("a file").path());
+        let text = |file| std::fs::read_to_string(file).expect("text");
+        let packed = |text: String| text.lines().map(str::trim).collect::<String>().replace("\": ", "\":");
+        files.map(|file| packed(text(file)).into_bytes()).collect()
+    }
+
+    #[test]
+    fn id_subject_and_type_stand_where_they_are_looked_for_first() {
+        let samples = samples();
+        assert!(samples.len() > 100);
+        for sample in samples {
+            let head = |head: Head| (head.id, head.subject);
+            let place = Head::at_its_place(&sample).map(head);
+            assert_eq!((place, place.is_some()), (Head::sought(&sample).map(head), true));
+            let message: Value = serde_json::from_slice(&sample).expect("JSON");
+            assert_eq!(kind_of(&sample).expect("a type"), message["type"]);
+        }
+    }
+
+    #[test]
+    fn messages_in_another_order_are_read_too() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8060";
+        let other = format!(r#"{{"subject":"{id}","source":"/a","id":"{id}"}}"#);
+        let escaped = format!(r#"{{"specversion":"1.0","id":"{id}","source":"a\"b","subject":"{id}"}}"#);
+        for text in [other, escaped] {
+            let head = Head::read(text.as_bytes()).expect("an id and a subject");
+            assert_eq!((head.id.to_string(), head.subject.to_string()), (id.to_owned(), id.to_owned()), "{text}");
+        }
+        assert!(Head::read(br#"{"specversion":"1.0","id":"1"}"#).is_none());
+    }
 }

@@ -1,11 +1,10 @@
 //! Commands on their way into the log: sealed, durable before anybody hears that they were taken, and safe to send
 //! again under the same id.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
 use events::{Command, Message};
-use serde::Deserialize;
-use std::borrow::Cow;
+use memchr::memmem;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -226,15 +225,13 @@ fn pending(command: &Message<Command>) -> Result<Pending, SendError> {
     })
 }
 
-#[derive(Deserialize)]
-struct Kind<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-}
-
-/// The `type` of a message.
+/// The `type` of a message that we wrote, or of its body alone.
 pub(crate) fn kind_of(json: &[u8]) -> Result<String> {
-    Ok(serde_json::from_slice::<Kind>(json)?.kind.into_owned())
+    const TYPE: &[u8] = br#""type":""#;
+    // it stands before the data, and inside a text its quotes would be escaped
+    let rest = memmem::find(json, TYPE).map(|at| &json[at + TYPE.len()..]).context("a message without a type")?;
+    let end = memchr::memchr(b'"', rest).context("a type without an end")?;
+    Ok(std::str::from_utf8(&rest[..end])?.to_owned())
 }
 
 /// `cmd.identity.user.<id>` for `identity.user.register.v1`, when it begins with `cmd`.
