@@ -157,10 +157,13 @@ impl Doc {
         self
     }
 
-    /// A success that is a page or a text.
+    /// A page or a text; under a status of failure it may be a problem all the same.
     pub(crate) fn answers_text(mut self, status: u16, media: &str, description: &str, headers: &[&str]) -> Self {
         let mut whole = answer(description, None, headers);
         whole["content"] = json!({ media: { "schema": { "type": "string" } } });
+        if status >= 400 {
+            whole["content"]["application/problem+json"] = json!({ "schema": reference("schemas", "Problem") });
+        }
         self.answers.insert(status, whole);
         self
     }

@@ -24,6 +24,7 @@ pub(super) fn doc() -> Doc {
         .id_of("id", "The video")
         .reads()
         .answers_text(200, "text/html; charset=utf-8", "The page", &[])
+        .answers_text(404, "text/html; charset=utf-8", "A page that says that there is nothing to watch", &[])
 }
 
 /// `GET /watch/{id}`
