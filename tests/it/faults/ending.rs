@@ -100,7 +100,6 @@ impl Stage {
         match *state {
             // as soon as may be
             "uploaded" => {}
-            "uploading" => drop(self.is(&video, "draft").await),
             "published" => drop(self.is(&video, "ready").await),
             state => drop(self.is(&video, state).await),
         }
