@@ -68,6 +68,20 @@ impl From<Sync> for nats::Sync {
     }
 }
 
+impl Servers {
+    /// What is said beyond that which `reprise env` says of the platform on the data folder: a shell that has it for its
+    /// tools means this platform, as whoever works on it, and not as those who may only read.
+    #[must_use]
+    pub fn beyond_env(&self) -> Servers {
+        let mut said = self.clone();
+        let Ok(known) = Folder::at(&self.data.data).running() else { return said };
+        let keyless = self.nkey.is_none() && self.keys_dir.is_none();
+        said.nats_url = said.nats_url.filter(|url| !(keyless && *url == known.nats_url));
+        said.database_url = said.database_url.filter(|url| !known.databases.values().any(|known| known == url));
+        said
+    }
+}
+
 impl Place {
     /// A place that is known.
     pub fn new(nats_url: String, sync: nats::Sync, seeds: Seeds, databases: Databases) -> Self {
@@ -77,6 +91,7 @@ impl Place {
     /// What the command line says, and for the rest the `up` that runs on its data folder. What nobody says is missed
     /// only when it is needed.
     pub fn of(servers: &Servers) -> Self {
+        let servers = &servers.beyond_env();
         let folder = Folder::at(&servers.data.data);
         let all_said = servers.nats_url.is_some() && servers.database_url.is_some();
         let known: Option<Running> = if all_said { None } else { folder.running().ok() };

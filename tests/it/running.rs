@@ -120,6 +120,15 @@ fn tools_see_it(platform: &Platform) {
     for name in ["user_page", "profile_page", "operations"] {
         assert!(text.contains(name), "{name} in:\n{text}");
     }
+    // a shell that was given all this for its tools is still one to work in
+    for arguments in [&["doctor"][..], &["projection", "rebuild", "profile_page"]] {
+        let mut work = reprise();
+        work.args(arguments).arg("--data").arg(platform.data()).envs(&env);
+        let (_, text) = said(work);
+        assert!(!text.contains("authorization violation"), "{arguments:?}:\n{text}");
+        let done = if arguments[0] == "doctor" { "fsync policy" } else { "is live" };
+        assert!(text.contains(done), "{arguments:?}:\n{text}");
+    }
 }
 
 /// What is missing or in the way is named, with what to do.

@@ -63,7 +63,7 @@ impl Finding {
 pub async fn run(args: cli::Doctor) -> Result<ExitCode> {
     let place = Place::of(&args.servers);
     let folder = Folder::at(&args.servers.data.data);
-    let own = args.servers.nats_url.is_none();
+    let own = args.servers.beyond_env().nats_url.is_none();
     let mut findings = log::look(&place, &args, own.then_some(&folder)).await;
     findings.extend(rows::look(&place).await);
     if own {
