@@ -5,6 +5,7 @@
 mod admit;
 mod ask;
 mod door;
+mod hide;
 mod members;
 mod room;
 mod seats;

@@ -8,7 +8,7 @@ mod views;
 mod watch;
 
 pub(crate) use live::{Progress, Watched};
-pub(crate) use show::{missing, status, status_doc_of, visible};
+pub(crate) use show::{look, may_see, missing, status, status_doc_of, visible};
 pub(crate) use views::{Views, hear_others, keep_telling, tell_last};
 
 use crate::table::{Route, delete, get, post, put};

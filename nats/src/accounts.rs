@@ -254,7 +254,7 @@ fn context(base: Permissions, context: &Context) -> Permissions {
         }
         "storage" => may.keys().say([format!("$JS.API.STREAM.INFO.{EVENTS}")]),
         "processing" => may.keys().say(["task.*"]),
-        "video" => may.keys().say(["rt.video.*"]),
+        "video" => may.keys().say(["rt.video.*", "rt.hidden.*"]),
         "notification" => {
             let asks = ["mint_token", "unsubscribe_token", "permit", "push_key"].map(|verb| format!("vault.{verb}"));
             may.keys().say(asks).say(["rt.user.*"])

@@ -264,12 +264,54 @@ async fn how_far_a_video_is_is_told_as_it_happens() {
     platform.say("video", &format!("rt.video.{id}"), &said);
     assert_eq!(viewer.event("somethingNew").await["videoId"], id.as_str());
 
+    who_may_not_see_it_any_more_leaves(&platform, &ada, &id, &owner, &viewer).await;
+
     platform.uploaded(&bob, &vec![7; 5000], "Noise").await;
     let failed = viewer.event("videoProcessingError").await;
     assert_eq!(failed["code"], "source_broken", "{failed}");
     assert!(failed["message"].is_string() && failed["videoId"] != id.as_str(), "{failed}");
     assert_eq!(owner.events("videoProcessingError").len(), 0);
     platform.check().await;
+}
+
+/// Whoever looks at a video that is hidden hears so, and of it nothing more; its owner stays.
+async fn who_may_not_see_it_any_more_leaves(
+    platform: &Platform,
+    ada: &Person,
+    id: &str,
+    owner: &Socket<'_>,
+    viewer: &Socket<'_>,
+) {
+    let video = format!("/api/videos/{id}");
+    let hiding = [
+        platform.put(&video).by(ada).json(json!({ "visibility": "private" })),
+        platform.post(&format!("{video}/unpublish")).by(ada),
+    ];
+    for (n, hide) in hiding.into_iter().enumerate() {
+        hide.send().await.expect(200);
+        crate::support::eventually("the viewer is out", async || {
+            (viewer.events("videoHidden").len() == n + 1).then_some(())
+        })
+        .await;
+        let said = json!({ "event": "secret", "data": { "n": n } });
+        platform.say("video", &format!("rt.video.{id}"), &said);
+        crate::support::eventually("the owner hears it", async || {
+            (owner.events("secret").len() == n + 1).then_some(())
+        })
+        .await;
+        assert_eq!(verdict(&viewer.ask("joinVideo", json!({ "videoId": id })).await), "video_missing");
+        platform.put(&video).by(ada).json(json!({ "visibility": "unlisted" })).send().await.expect(200);
+        if n == 0 {
+            crate::support::eventually("the viewer may look again", async || {
+                let answer = viewer.ask("joinVideo", json!({ "videoId": id })).await;
+                (verdict(&answer) == "ok").then_some(())
+            })
+            .await;
+        }
+    }
+    assert_eq!((viewer.events("secret").len(), owner.events("videoHidden").len()), (0, 0));
+    platform.delete(&video).by(ada).send().await.expect(200);
+    assert_eq!(owner.event("videoHidden").await["videoId"], id);
 }
 
 /// Monotonic, and at most one a second, give or take what the way takes.

@@ -98,7 +98,13 @@ async fn join(live: &Live, place: &Place, socket: &SocketRef, room: Room) -> Res
     }
     let name = room.to_string();
     socket.join(name.clone());
-    // both are looked at afterwards: what happens meanwhile is then not missed
+    // all of this is looked at afterwards: what happens meanwhile is then not missed
+    if let Room::Video(id) = room
+        && let Err(hidden) = videos::visible(live.app(), id, Some(&actor), false).await
+    {
+        socket.leave(name);
+        return Err(hidden);
+    }
     if !socket.connected() {
         socket.leave_all();
     } else if socket.rooms().len() > ROOMS {

@@ -92,6 +92,11 @@ impl Members {
         due.collect()
     }
 
+    /// Who is behind each socket.
+    pub(super) fn actors(&self) -> HashMap<Sid, Actor> {
+        self.known().members.values().map(|member| (member.socket, member.actor.clone())).collect()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().expect("never poisoned: nothing panics inside")
     }

@@ -1,7 +1,8 @@
-//! What reaches the rooms: whatever a service says on `rt.<kind>.<id>` goes to the room `<kind>:<id>`, and how far workers
-//! are to whoever looks at the video and to whoever owns it.
+//! What reaches the rooms: whatever a service says on `rt.<kind>.<id>` goes to the room `<kind>:<id>`, how far workers
+//! are to whoever looks at the video and to whoever owns it, and whoever may not see a video any more leaves its room.
 
 use super::Live;
+use super::hide::hide;
 use crate::app::App;
 use crate::videos::Progress;
 use futures::StreamExt;
@@ -47,23 +48,28 @@ pub(crate) async fn listen(live: Live, stop: CancellationToken) {
 
 async fn hear(live: &Live, subject: &str, payload: &[u8]) {
     let Some((kind, id)) = subject.strip_prefix("rt.").and_then(|rest| rest.split_once('.')) else { return };
-    if kind == "processing" {
-        if let Ok(progress) = serde_json::from_slice(payload) {
-            advance(live, &progress).await;
-        }
-        return;
+    if let Err(error) = take(live, kind, id, payload).await {
+        tracing::warn!(subject, %error, "what a service said cannot be understood");
     }
-    let said = match serde_json::from_slice::<Said>(payload) {
-        Ok(said) => said,
-        Err(error) => return tracing::warn!(subject, %error, "what a service said cannot be understood"),
-    };
+}
+
+async fn take(live: &Live, kind: &str, id: &str, payload: &[u8]) -> serde_json::Result<()> {
+    match kind {
+        "processing" => advance(live, &serde_json::from_slice(payload)?).await,
+        "hidden" => drop(tokio::spawn(hide(live.clone(), serde_json::from_slice(payload)?))),
+        _ => pass_on(live, format!("{kind}:{id}"), serde_json::from_slice(payload)?).await,
+    }
+    Ok(())
+}
+
+async fn pass_on(live: &Live, room: String, said: Said) {
     if let Some(id) = said.id {
         if live.0.told.get(&id).is_some() {
             return;
         }
         live.0.told.insert(id, ());
     }
-    let rooms = std::iter::once(format!("{kind}:{id}")).chain(said.also);
+    let rooms = std::iter::once(room).chain(said.also);
     tell(live, rooms.collect(), &said.event, &said.data).await;
 }
 

@@ -225,16 +225,20 @@ async fn looked_up(app: &App, video: Uuid) -> Result<Option<Row>, Problem> {
 pub(crate) async fn visible(app: &App, video: Uuid, actor: Option<&Actor>, signed: bool) -> Result<Arc<Row>, Problem> {
     let row = match app.watched().row(video) {
         Some(row) => row,
-        None => {
-            let row = looked_up(app, video).await?.map(Arc::new);
-            app.watched().saw(video, row.clone());
-            row
-        }
+        None => look(app, video).await?,
     };
     row.filter(|row| signed || may_see(row, actor)).ok_or_else(missing)
 }
 
-fn may_see(row: &Row, actor: Option<&Actor>) -> bool {
+/// The video as the page has it now, whoever asks.
+pub(crate) async fn look(app: &App, video: Uuid) -> Result<Option<Arc<Row>>, Problem> {
+    let row = looked_up(app, video).await?.map(Arc::new);
+    app.watched().saw(video, row.clone());
+    Ok(row)
+}
+
+/// Whether this caller sees it.
+pub(crate) fn may_see(row: &Row, actor: Option<&Actor>) -> bool {
     row.is_shown() || is_own(row, actor)
 }
 

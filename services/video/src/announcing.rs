@@ -1,7 +1,8 @@
-//! Saying at once that a video is ready, or that nothing could be made of it, to whoever looks at it and to its owner.
-//! At most once and kept by nobody: who needs to be sure asks for the video.
+//! Saying at once that a video is ready, or that nothing could be made of it, to whoever looks at it and to its owner;
+//! and to every gateway that not everybody who looks at it may go on. At most once and kept by nobody: who needs to be
+//! sure asks for the video.
 
-use events::video::Event as Video;
+use events::video::{About, Event as Video, Visibility};
 use events::{Event, Message};
 use kernel::Worker;
 use serde_json::{Value, json};
@@ -30,6 +31,13 @@ pub(crate) fn announcement(event: &Message<Event>) -> Option<(String, Value)> {
         Video::ProcessingFailed { owner, version, code, message, .. } => {
             let data = json!({ "videoId": event.subject, "version": version, "code": code, "message": message });
             (owner, "videoProcessingError", data)
+        }
+        Video::Deleted { .. }
+        | Video::Unpublished {}
+        | Video::Updated { about: About { visibility: Some(Visibility::Private), .. } } => {
+            let version = event.sequence.map_or(0, |sequence| sequence.0);
+            let said = json!({ "of": event.subject, "version": version });
+            return Some((format!("rt.hidden.{}", event.subject), said));
         }
         _ => return None,
     };

@@ -6,7 +6,7 @@ use events::media::{Film, Picture, Rate, Rendition};
 use events::processing::{self, Failure, Output};
 use events::storage::{self, Purpose, Upload};
 use events::video::{About, Command, Event, Progress, Visibility, library, of_file};
-use events::{AuthType, Message, Personal, Source, Spec};
+use events::{AuthType, Message, Personal, Sequence, Source, Spec};
 use kernel::testing::{SUBJECT, given};
 use kernel::{Caller, ask};
 use serde_json::json;
@@ -330,6 +330,19 @@ fn who_waits_for_a_video_hears_how_it_ended() {
     let expected = json!({ "id": Uuid::from_u128(70), "event": "videoProcessingError", "data": data, "also": also });
     assert_eq!(said(failed), Some((subject, expected)));
     assert_eq!(said(Event::Published { owner: OWNER }), None);
+}
+
+#[test]
+fn gateways_hear_of_what_is_hidden() {
+    let said = |event: Event| announcement(&Message { sequence: Some(Sequence(7)), ..message(SUBJECT, event) });
+    let about = |visibility| About { visibility: Some(visibility), ..About::default() };
+    let private = Event::Updated { about: about(Visibility::Private) };
+    let hidden = [Event::Unpublished {}, Event::Deleted { owner: OWNER, version: 1, file: None }, private];
+    for event in hidden {
+        let expected = json!({ "of": SUBJECT, "version": 7 });
+        assert_eq!(said(event), Some((format!("rt.hidden.{SUBJECT}"), expected)));
+    }
+    assert_eq!(said(Event::Updated { about: about(Visibility::Unlisted) }), None);
 }
 
 #[test]
