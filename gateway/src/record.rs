@@ -17,8 +17,7 @@ pub(crate) fn request(asked: &Asked, status: StatusCode) {
     metrics::histogram!("http_request_seconds", "method" => method, "endpoint" => label).record(took.as_secs_f64());
     // the log has all this in the line below; only a collector reads it from the span
     if circumstances.trace.collected {
-        circumstances.span.record("otel.name", tracing::field::display(format_args!("{method} {endpoint}")));
-        circumstances.span.record("http.route", endpoint).record("http.status", status.as_u16());
+        crate::trace::tell(&circumstances.span, method, endpoint, status.as_u16());
     }
     let (trace, request) = (&circumstances.trace, asked.request_id());
     let problem = asked.0.notes.lock().expect("nobody panics while holding it").problem.take();

@@ -53,12 +53,13 @@ pub(crate) fn read(headers: &HeaderMap) -> (Trace, Box<str>) {
 pub(crate) fn span(trace: &mut Trace, request_id: &str) -> Span {
     let span = tracing::info_span!(
         "request",
-        otel.name = Empty,
         otel.kind = "server",
+        otel.status_code = Empty,
         request.id = request_id,
         trace.id = %format_args!("{:032x}", trace.id),
+        http.request.method = Empty,
         http.route = Empty,
-        http.status = Empty,
+        http.response.status_code = Empty,
     );
     if span.is_disabled() {
         return span;
@@ -78,6 +79,16 @@ pub(crate) fn span(trace: &mut Trace, request_id: &str) -> Span {
         (trace.sampled, trace.collected) = (collected.is_sampled(), true);
     }
     span
+}
+
+/// Tells the collector what came of a request, in the words of OpenTelemetry's conventions for HTTP servers.
+pub(crate) fn tell(span: &Span, method: &'static str, route: &str, status: u16) {
+    span.record("http.request.method", method).record("http.route", route).record("http.response.status_code", status);
+    if status >= 500 {
+        span.record("otel.status_code", "ERROR");
+    }
+    // a span that has begun takes no other name by way of its fields
+    span.context().span().update_name(format!("{method} {route}"));
 }
 
 /// Short, and made of characters that are harmless in a log and in a header.

@@ -26,5 +26,6 @@ mod rights;
 mod running;
 mod support;
 mod told;
+mod traces;
 mod uploads;
 mod videos;

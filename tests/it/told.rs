@@ -4,7 +4,7 @@
 use crate::notifications::{delivery, told};
 use crate::support::films::clip;
 use crate::support::mail_server::{Accepted, MailServer};
-use crate::support::outside::PushService;
+use crate::support::outside::Listener;
 use crate::support::person::{registration, unused_name};
 use crate::support::platform::Setup;
 use crate::support::sockets::Sockets;
@@ -19,7 +19,7 @@ async fn platform(mails: &MailServer) -> Platform {
     setup.variable("REPRISE_PUSH_SERVICES", "127.0.0.1").start().await
 }
 
-async fn subscribed(platform: &Platform, person: &Person, pushes: &PushService) {
+async fn subscribed(platform: &Platform, person: &Person, pushes: &Listener) {
     platform.post("/api/notifications/subscriptions").by(person).json(pushes.browser()).send().await.expect(201);
 }
 
@@ -64,7 +64,7 @@ async fn its_link_leads_to_the_video(platform: &Platform, accepted: &Accepted) {
 
 #[tokio::test]
 async fn a_ready_video_is_told_once_on_every_way() {
-    let (mails, pushes) = (MailServer::start().await, PushService::start().await);
+    let (mails, pushes) = (MailServer::start().await, Listener::start().await);
     let platform = platform(&mails).await;
     let sockets = Sockets::start();
     let (admin, ada) = (platform.admin().await, platform.somebody_with_profile().await);

@@ -3,7 +3,7 @@
 
 use crate::support::filming::{Filming, asking, jobs_are_over};
 use crate::support::films::clip;
-use crate::support::outside::PushService;
+use crate::support::outside::Listener;
 use crate::support::process::descendants;
 use crate::support::{Roles, eventually, patiently};
 use serde_json::Value;
@@ -200,7 +200,7 @@ async fn nothing_is_left_of_what_is_deleted(roles: &mut Roles, filming: &Filming
 /// twice.
 #[tokio::test]
 async fn every_film_is_made_once_however_often_it_is_asked_for() {
-    let pushes = PushService::start().await;
+    let pushes = Listener::start().await;
     let mut roles = Roles::filming().await;
     roles.spawn("worker", 0, None);
     let filming = Filming::somebody(&roles).await;

@@ -3,7 +3,7 @@
 
 use super::films::{PIECE, metadata};
 use super::log::Entry;
-use super::outside::PushService;
+use super::outside::Listener;
 use super::{Answer, Person, Request, Roles, mails, patiently};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -85,7 +85,7 @@ impl Filming {
     }
 
     /// Lets a browser hear what they are told.
-    pub async fn subscribes(&self, pushes: &PushService) {
+    pub async fn subscribes(&self, pushes: &Listener) {
         let request = self.request(Method::POST, "/api/notifications/subscriptions").json(pushes.browser());
         request.send().await.expect(201);
     }

@@ -1,20 +1,24 @@
-//! The world outside: a push service, a listener of the test that remembers what it is given.
+//! The world outside: a listener of the test that remembers what it is given, as a push service and as a collector of
+//! traces.
 
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A push service: keeps the heads of what it is given.
-pub struct PushService {
+/// Takes every request, and keeps it.
+pub struct Listener {
     /// `http://host:port`
     pub url: String,
-    taken: Arc<Mutex<Vec<String>>>,
+    taken: Arc<Mutex<Vec<Taken>>>,
     answer: Arc<Mutex<&'static str>>,
 }
 
-impl PushService {
-    /// A browser that hears through it, as it subscribes.
+/// A request: its head, and its body.
+type Taken = (String, Vec<u8>);
+
+impl Listener {
+    /// A browser that hears through it as its push service, as it subscribes.
     pub fn browser(&self) -> Value {
         json!({
             "endpoint": format!("{}/one", self.url),
@@ -37,7 +41,7 @@ impl PushService {
                 tokio::spawn(take(stream, all.clone(), says.clone()));
             }
         });
-        PushService { url, taken, answer }
+        Listener { url, taken, answer }
     }
 
     /// From now on it answers so.
@@ -47,6 +51,11 @@ impl PushService {
 
     /// The heads of all requests.
     pub fn taken(&self) -> Vec<String> {
+        self.requests().into_iter().map(|(head, _)| head).collect()
+    }
+
+    /// All requests.
+    pub fn requests(&self) -> Vec<Taken> {
         self.taken.lock().expect("nobody panics here").clone()
     }
 }
@@ -54,7 +63,7 @@ impl PushService {
 /// One request after the other (RFC 9112), each with a body of a length that is said.
 async fn take(
     mut stream: TcpStream,
-    taken: Arc<Mutex<Vec<String>>>,
+    taken: Arc<Mutex<Vec<Taken>>>,
     says: Arc<Mutex<&'static str>>,
 ) -> std::io::Result<()> {
     let (reader, mut writer) = stream.split();
@@ -70,7 +79,7 @@ async fn take(
         let length = said.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).await?;
-        taken.lock().expect("nobody panics here").push(head);
+        taken.lock().expect("nobody panics here").push((head, body));
         let answer = *says.lock().expect("nobody panics here");
         writer.write_all(format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n").as_bytes()).await?;
     }
