@@ -13,7 +13,6 @@ use axum::http::StatusCode;
 use blobs::Blobs;
 use chrono::Utc;
 use events::{AuthType, Command, Message, Sequence, Source, Spec};
-use kernel::Refusal;
 use nats::{Bus, Outcome, Reply, SendError, Status};
 use projections::Reads;
 use std::sync::Arc;
@@ -320,9 +319,9 @@ fn message(
     })
 }
 
-fn stale() -> Problem {
-    let detail = "this was changed since you saw it, read it again".to_owned();
-    Problem::refused(Refusal { code: "version_mismatch".to_owned(), kind: kernel::Kind::Stale, detail })
+/// What was seen is not what is there.
+pub(crate) fn stale() -> Problem {
+    Problem::new(StatusCode::PRECONDITION_FAILED, "stale", "this was changed since you saw it, read it again")
 }
 
 /// A command that could not be sent.

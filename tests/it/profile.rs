@@ -55,6 +55,7 @@ async fn nobody_overwrites_unseen(platform: &Platform) {
     assert_ne!(late.header("etag"), Some(seen.as_str()));
     put(first.header("etag").expect("an ETag"), "Three").await.expect(200);
     put("*", "Four").await.expect(200);
+    put("W/\"4\"", "Weak").await.problem(412, "stale");
     put("\"1\", \"2\"", "Five").await.problem(400, "if_match_invalid");
 
     let shown =

@@ -28,7 +28,7 @@ With an `Idempotency-Key` a command can be sent again without being done again; 
 Every answer that is not a success is `application/problem+json` (RFC 9457); `code` is a stable word and `type` leads to a page about it.\n\n\
 Every path under `/api/` is found under `/api/v1/` too.\n\n\
 What happens is told over Socket.IO, which this document has no words for: connect to the path `/ws` (or `/socket.io`) with \
-`auth: { token }`; hear `notification`, `videoProcessingProgress`, `videoProcessingComplete` and `videoProcessingError`; send \
+`auth: { token }`; hear `notification`, `videoProcessingProgress`, `videoProcessingComplete`, `videoProcessingError` and `videoHidden`; send \
 `joinVideo { videoId }` to hear of a video that is not your own, and `authenticate { token }` before the token ends.";
 
 /// The whole document.

@@ -164,12 +164,6 @@ pub(crate) const PROBLEMS: &[Page] = &[
         "Somebody else was faster: the version is another than the one in If-Match.",
         "Read it again and decide again.",
     ),
-    page(
-        "version_mismatch",
-        412,
-        "Somebody else was faster: the version is another than the one in If-Match.",
-        "Read it again and decide again.",
-    ),
     page("body_too_large", 413, "The body is larger than is accepted.", "Send less."),
     page("uri_too_long", 414, "The address is longer than is accepted.", "Send less."),
     page(

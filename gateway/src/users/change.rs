@@ -3,7 +3,7 @@
 
 use super::show::{missing, user};
 use crate::answer::Answer;
-use crate::app::{Accepted, App};
+use crate::app::{Accepted, App, stale};
 use crate::asked::{Asked, IfMatch};
 use crate::extract::{Admin, Body};
 use crate::identity::{opened, soon};
@@ -106,10 +106,7 @@ async fn seen_by(app: &App, id: uuid::Uuid, seen: IfMatch) -> Result<Row, Proble
     match seen {
         IfMatch::Any => Ok(row),
         IfMatch::Version(version) if version == row.version.unsigned_abs() => Ok(row),
-        IfMatch::Version(_) | IfMatch::Never => {
-            let detail = "this was changed since you saw it, read it again";
-            Err(Problem::new(axum::http::StatusCode::PRECONDITION_FAILED, "stale", detail))
-        }
+        IfMatch::Version(_) | IfMatch::Never => Err(stale()),
     }
 }
 
