@@ -36,7 +36,8 @@ async fn measure_at(
     connections: usize,
     bounds: [f64; 2],
 ) -> Result<f64> {
-    let (rounds, duration, warmup) = (bench.settings.rounds, bench.settings.round, bench.settings.warmup);
+    // twice as many turns of half the time: a host's slow minutes hit both sides alike
+    let (rounds, duration, warmup) = (2 * bench.settings.rounds, bench.settings.round / 2, bench.settings.warmup);
     let baseline = best_baseline(bench, platform, people, connections).await?;
     let [mut ours, mut theirs] = [Side::default(), Side::default()];
     for _ in 0..rounds {
