@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use uuid::Uuid;
 
 /// A CloudEvent: who said what, about which aggregate, when, and because of what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Message<T> {
     /// Always `"1.0"`.
     pub specversion: Spec,
@@ -22,58 +22,34 @@ pub struct Message<T> {
     /// The command that began it all: one value for a whole saga.
     pub correlationid: Uuid,
     /// The message that led directly to this one. Absent only on what a client asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub causationid: Option<Uuid>,
     /// What kind of principal is behind it (CloudEvents auth context).
     pub authtype: AuthType,
     /// Which one: a user's id. Never personal data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authid: Option<Uuid>,
     /// The principal's roles as a JSON text, when it has any: `{"roles":["admin"]}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authclaims: Option<String>,
     /// Events: the version of the aggregate after this event, counted from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence: Option<Sequence>,
     /// W3C trace context of the request that caused it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// Commands: the inbox that waits for the outcome.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replyto: Option<String>,
     /// Commands: the aggregate version the caller saw (`If-Match`); another one means rejection.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ifmatch: Option<Sequence>,
     /// Commands: keyed hash of what was asked under an `Idempotency-Key`, so that a key used twice is noticed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     /// `type` and `data`.
     #[serde(flatten)]
     pub body: T,
-}
-
-impl<T> Message<T> {
-    /// The same message with another body: how one context's event becomes the platform's.
-    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Message<U> {
-        Message {
-            specversion: self.specversion,
-            id: self.id,
-            source: self.source,
-            subject: self.subject,
-            time: self.time,
-            correlationid: self.correlationid,
-            causationid: self.causationid,
-            authtype: self.authtype,
-            authid: self.authid,
-            authclaims: self.authclaims,
-            sequence: self.sequence,
-            traceparent: self.traceparent,
-            replyto: self.replyto,
-            ifmatch: self.ifmatch,
-            fingerprint: self.fingerprint,
-            body: convert(self.body),
-        }
-    }
 }
 
 /// The version of the CloudEvents specification; any other is refused.

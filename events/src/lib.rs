@@ -12,6 +12,7 @@ pub mod processing;
 pub mod profile;
 pub mod storage;
 pub mod video;
+mod wire;
 
 pub use envelope::{AuthType, Message, Sequence, Source, Spec};
 pub use parse::Unreadable;

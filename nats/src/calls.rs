@@ -7,9 +7,15 @@ use bytes::Bytes;
 use futures::StreamExt;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::outcome::Outcome;
+
+/// The inboxes of this process. What is told in the process where it is waited for needs no server in between
+/// (`docs/decisions/0019-what-is-told-at-home-stays-there.md`).
+static HERE: RwLock<Vec<(String, Weak<Map>)>> = RwLock::new(Vec::new());
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +31,11 @@ pub(crate) enum Unanswered {
 enum Waiter {
     One(oneshot::Sender<Message>),
     Many(mpsc::UnboundedSender<Message>),
+    Outcome(oneshot::Sender<Outcome>),
 }
 
-type Waiting = Arc<Mutex<HashMap<u64, Waiter>>>;
+type Map = Mutex<HashMap<u64, Waiter>>;
+type Waiting = Arc<Map>;
 
 /// Asks over one connection.
 pub(crate) struct Calls {
@@ -57,6 +65,10 @@ impl Calls {
         let mut answers = client.subscribe(format!("{inbox}.*")).await?;
         let waiting = Waiting::default();
         let (map, prefix) = (waiting.clone(), format!("{inbox}."));
+        let mut here = HERE.write().unwrap_or_else(PoisonError::into_inner);
+        here.retain(|(_, inboxes)| inboxes.strong_count() > 0);
+        here.push((prefix.clone(), Arc::downgrade(&waiting)));
+        drop(here);
         tokio::spawn(async move {
             while let Some(message) = answers.next().await {
                 deliver(&map, &prefix, message);
@@ -75,6 +87,12 @@ impl Calls {
     pub(crate) fn many(&self) -> Inbox<mpsc::UnboundedReceiver<Message>> {
         let (sender, answers) = mpsc::unbounded_channel();
         self.place(Waiter::Many(sender), answers)
+    }
+
+    /// A place for what came of a command; closed when what is told is no outcome.
+    pub(crate) fn outcome(&self) -> Inbox<oneshot::Receiver<Outcome>> {
+        let (sender, answers) = oneshot::channel();
+        self.place(Waiter::Outcome(sender), answers)
     }
 
     fn place<T>(&self, waiter: Waiter, answers: T) -> Inbox<T> {
@@ -118,12 +136,30 @@ impl Calls {
     }
 }
 
+/// Tells whoever waits at `inbox` in this process. Gives whether somebody did, and `None` when it is not here.
+pub(crate) fn tell_here(inbox: &str, outcome: &Outcome) -> Option<bool> {
+    let here = HERE.read().unwrap_or_else(PoisonError::into_inner);
+    let (prefix, waiting) = here.iter().find(|(prefix, _)| inbox.starts_with(prefix.as_str()))?;
+    let (token, waiting) = (token(inbox, prefix)?, waiting.upgrade()?);
+    let waiter = waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+    let Some(Waiter::Outcome(sender)) = waiter else { return Some(false) };
+    Some(sender.send(outcome.clone()).is_ok())
+}
+
+fn token(inbox: &str, prefix: &str) -> Option<u64> {
+    inbox.strip_prefix(prefix).and_then(|token| u64::from_str_radix(token, 16).ok())
+}
+
 fn deliver(waiting: &Waiting, prefix: &str, message: Message) {
-    let token = message.subject.strip_prefix(prefix).and_then(|token| u64::from_str_radix(token, 16).ok());
-    let Some(token) = token else { return };
+    let Some(token) = token(&message.subject, prefix) else { return };
     let mut map = waiting.lock().unwrap_or_else(PoisonError::into_inner);
     match map.remove(&token) {
         Some(Waiter::One(sender)) => drop(sender.send(message)),
+        Some(Waiter::Outcome(sender)) => {
+            if let Ok(told) = serde_json::from_slice(&message.payload) {
+                sender.send(told).ok();
+            }
+        }
         Some(Waiter::Many(sender)) => {
             let listening = sender.send(message).is_ok();
             if listening {
@@ -132,5 +168,44 @@ fn deliver(waiting: &Waiting, prefix: &str, message: Message) {
         }
         // whoever asked has given up
         None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Status;
+    use uuid::Uuid;
+
+    fn outcome() -> Outcome {
+        Outcome {
+            id: Uuid::from_u128(1),
+            kind: "a.b.c.v1".into(),
+            subject: Uuid::from_u128(2),
+            status: Status::Accepted,
+            version: 3,
+            position: 4,
+            refusal: None,
+            fingerprint: None,
+            authid: None,
+            time: chrono::DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn who_waits_in_this_process_is_told_there() {
+        let (waiting, (sender, mut told)) = (Waiting::default(), oneshot::channel());
+        waiting.lock().expect("nobody panics here").insert(0x1f, Waiter::Outcome(sender));
+        HERE.write().expect("nobody panics here").push(("_INBOX_a.1.".into(), Arc::downgrade(&waiting)));
+        assert_eq!(tell_here("_INBOX_a.2.1f", &outcome()), None, "another process");
+        assert_eq!(tell_here("_INBOX_a.1.1f", &outcome()), Some(true));
+        assert_eq!(told.try_recv().expect("it is told"), outcome());
+        assert_eq!(tell_here("_INBOX_a.1.1f", &outcome()), Some(false), "nobody waits any more");
+        let (sender, gone) = oneshot::channel();
+        waiting.lock().expect("nobody panics here").insert(2, Waiter::Outcome(sender));
+        drop(gone);
+        assert_eq!(tell_here("_INBOX_a.1.2", &outcome()), Some(false), "whoever waited has left");
+        drop(waiting);
+        assert_eq!(tell_here("_INBOX_a.1.1f", &outcome()), None, "the connection is gone");
     }
 }

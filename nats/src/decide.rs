@@ -3,10 +3,10 @@
 
 use anyhow::{Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
-use events::{AuthType, Message, Sequence, Source, Spec};
+use events::{AuthType, Sequence};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use kernel::{Caller, Claim, Decision, Draft, Fault, Kind, Meta, Refusal, Service};
+use kernel::{Caller, Decision, Draft, Fault, Meta, Refusal, Service};
 use serde::Deserialize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,12 +16,14 @@ use uuid::Uuid;
 use crate::accepted::Accepted;
 use crate::append::{Appended, Cause, append, jitter};
 use crate::bus::Bus;
+use crate::calls;
 use crate::consume::{Delivery, Handle, Rest};
 use crate::crash;
 use crate::load::{Loaded, Loader, Make, Of, hidden, last_caused_by};
 use crate::outcome::{self, Outcome, Status};
 use crate::put::{Note, Put};
 use crate::read;
+use crate::refusal::{erased, insisted, not_handled, stale, taken};
 use crate::send::repeatable;
 use crate::streams::{COMMANDS, EVENTS, OUTCOMES, REMEMBERED};
 
@@ -139,7 +141,8 @@ impl Decide {
             .iter()
             .find_map(of)
             .ok_or_else(|| Fault::Reject(anyhow!("{} does not fit the message", delivery.subject)))?;
-        let meta = Meta { subject: head.subject, id: head.id, time: head.time, caller: caller(&head), taken: vec![] };
+        let caller = Caller::of(head.authtype, head.authid, head.authclaims.as_deref());
+        let meta = Meta { subject: head.subject, id: head.id, time: head.time, caller, taken: vec![] };
         // a waiting command that was not decided in time is sent a second time; one that is old may have been delivered
         // before to a consumer that knew nothing of it since, and younger ones are told apart by the ids of their events
         let resent = delivery.stream == COMMANDS && head.replyto.is_some();
@@ -285,6 +288,9 @@ impl Decide {
     /// Whether there is somebody to tell.
     async fn tell(&self, head: &Head, outcome: &Outcome) -> bool {
         let Some(replyto) = head.replyto.as_ref().filter(|inbox| inbox.starts_with("_INBOX_")) else { return false };
+        if let Some(heard) = calls::tell_here(replyto, outcome) {
+            return heard;
+        }
         let json = serde_json::to_vec(outcome).expect("an outcome has text keys");
         self.bus.0.calls.client.publish(replyto.clone(), json.into()).await.is_ok()
     }
@@ -292,11 +298,6 @@ impl Decide {
     /// A command that cannot be decided is rejected, so that whoever waits for it is not left waiting.
     async fn give_up_on(&self, delivery: Arc<Delivery>) -> Result<()> {
         let Ok(head) = serde_json::from_slice::<Head>(&delivery.payload) else { return Ok(()) };
-        let refusal = Refusal {
-            code: "not_handled".into(),
-            kind: Kind::Invalid,
-            detail: "this could not be handled, and was put aside for an operator to look at".into(),
-        };
         let outcome = Outcome {
             id: head.id,
             kind: head.kind.clone(),
@@ -304,7 +305,7 @@ impl Decide {
             status: Status::Rejected,
             version: 0,
             position: 0,
-            refusal: Some(refusal),
+            refusal: Some(not_handled()),
             fingerprint: head.fingerprint.clone(),
             authid: head.authid,
             time: Utc::now(),
@@ -370,50 +371,4 @@ impl Asked {
             traceparent: self.head.traceparent.as_deref(),
         }
     }
-}
-
-fn caller(head: &Head) -> Caller {
-    Caller::of(&Message {
-        specversion: Spec::V1,
-        id: head.id,
-        source: Source::new("/"),
-        subject: head.subject,
-        time: head.time,
-        correlationid: head.correlationid,
-        causationid: None,
-        authtype: head.authtype,
-        authid: head.authid,
-        authclaims: head.authclaims.clone(),
-        sequence: None,
-        traceparent: None,
-        replyto: None,
-        ifmatch: None,
-        fingerprint: None,
-        body: (),
-    })
-}
-
-/// A name that the rules want although they were told that it is somebody else's.
-fn insisted<'a>(drafts: &'a [Draft], taken: &[Claim]) -> Option<&'a Claim> {
-    let wanted = drafts.iter().flat_map(|draft| &draft.claims).filter(|claim| claim.hold);
-    wanted.into_iter().find(|claim| taken.iter().any(|other| other.kind == claim.kind && other.name == claim.name))
-}
-
-fn taken(claim: &Claim) -> Refusal {
-    let kind = claim.kind;
-    Refusal {
-        code: format!("{kind}_taken"),
-        kind: Kind::Conflict,
-        detail: format!("this {kind} is taken, choose another"),
-    }
-}
-
-fn stale(version: u64) -> Refusal {
-    let detail = format!("this was changed meanwhile and is at version {version}, look at it again");
-    Refusal { code: "stale".into(), kind: Kind::Stale, detail }
-}
-
-fn erased() -> Refusal {
-    let detail = "the person this is about was erased".into();
-    Refusal { code: "person_erased".into(), kind: Kind::Missing, detail }
 }

@@ -20,6 +20,7 @@ mod put;
 mod react;
 mod read;
 mod reader;
+mod refusal;
 mod refusing;
 mod run;
 mod seal;

@@ -2,7 +2,6 @@
 //! again under the same id.
 
 use anyhow::{Context, Result, anyhow};
-use bytes::Bytes;
 use events::{Command, Message};
 use memchr::memmem;
 use std::time::Duration;
@@ -57,7 +56,7 @@ impl Bus {
     /// As [`Bus::send`].
     pub async fn ask(&self, command: &Message<Command>, wait: Duration) -> Result<Reply, SendError> {
         let deadline = Instant::now() + wait;
-        let mut inbox = self.0.calls.one();
+        let mut inbox = self.0.calls.outcome();
         let told = self.ask_at(command, &mut inbox, deadline).await?;
         if told == Reply::Later {
             // from now on it is decided whatever happens
@@ -69,7 +68,7 @@ impl Bus {
     async fn ask_at(
         &self,
         command: &Message<Command>,
-        inbox: &mut Inbox<oneshot::Receiver<async_nats::Message>>,
+        inbox: &mut Inbox<oneshot::Receiver<Outcome>>,
         deadline: Instant,
     ) -> Result<Reply, SendError> {
         if repeatable(command.id) {
@@ -78,7 +77,7 @@ impl Bus {
             let sent = tokio::select! {
                 biased;
                 sent = &mut sending => sent?,
-                told = &mut inbox.answers => return told_or_later(told.ok().map(|message| message.payload)),
+                told = &mut inbox.answers => return Ok(told_or_later(told.ok())),
             };
             if sent.duplicate {
                 return Ok(Box::pin(self.stored_outcome(command.id, deadline)).await);
@@ -88,7 +87,7 @@ impl Bus {
         }
         let told = timeout(deadline.saturating_duration_since(Instant::now()), &mut inbox.answers).await;
         match told {
-            Ok(told) => told_or_later(told.ok().map(|message| message.payload)),
+            Ok(told) => Ok(told_or_later(told.ok())),
             Err(_) => Ok(Box::pin(self.stored_outcome(command.id, Instant::now() + LAST_LOOK)).await),
         }
     }
@@ -207,9 +206,9 @@ pub(crate) fn repeatable(command: Uuid) -> bool {
     command.get_version_num() == 5
 }
 
-fn told_or_later(told: Option<Bytes>) -> Result<Reply, SendError> {
+fn told_or_later(told: Option<Outcome>) -> Reply {
     crash::point("command.answered");
-    Ok(told.and_then(|text| serde_json::from_slice(&text).ok()).map_or(Reply::Later, Reply::Told))
+    told.map_or(Reply::Later, Reply::Told)
 }
 
 fn pending(command: &Message<Command>) -> Result<Pending, SendError> {

@@ -108,11 +108,7 @@ async fn read(mut feed: Feed, to: mpsc::Sender<anyhow::Result<Chunk>>) {
 }
 
 fn parse(delivered: Vec<Delivered>, upto: u64) -> Batch {
-    let record = |one: Delivered| {
-        let mut recorded = Recorded::new(one.sequence, one.subject, one.time, one.raw, one.opened);
-        recorded.decode();
-        recorded
-    };
+    let record = |one: Delivered| Recorded::new(one.sequence, one.subject, one.time, one.raw, &one.opened);
     Batch { messages: delivered.into_iter().map(record).collect(), upto }
 }
 
@@ -176,10 +172,7 @@ impl Held {
     /// Adds messages at the end.
     pub fn add(&self, stream: Stream, messages: impl IntoIterator<Item = Recorded>) {
         let mut all = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extend(messages.into_iter().map(|mut message| {
-            message.decode();
-            (stream, message)
-        }));
+        all.extend(messages.into_iter().map(|message| (stream, message)));
         self.changed.send_replace(all.len());
     }
 

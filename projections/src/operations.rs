@@ -3,7 +3,6 @@
 
 use anyhow::ensure;
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::FromRow;
@@ -77,8 +76,8 @@ impl Stored for Row {
 }
 
 /// The stored form of an outcome, and of the promise of one.
-#[derive(Deserialize)]
-struct Stated {
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Stated {
     id: Uuid,
     kind: String,
     subject: Uuid,
@@ -95,15 +94,9 @@ struct Stated {
     time: DateTime<Utc>,
 }
 
-/// Which command it is about; what else is wrong with it is found when it is applied.
-#[derive(Deserialize)]
-struct About {
-    id: Uuid,
-}
-
 /// What a message says: of one command, or of several whose outcomes were stored together.
-fn all<T: DeserializeOwned>(recorded: &Recorded) -> anyhow::Result<Vec<T>> {
-    if recorded.is_list() { recorded.read() } else { Ok(vec![recorded.read()?]) }
+pub(crate) fn stated(message: &[u8]) -> serde_json::Result<Vec<Stated>> {
+    if message.starts_with(b"[") { serde_json::from_slice(message) } else { Ok(vec![serde_json::from_slice(message)?]) }
 }
 
 /// Writes the page.
@@ -130,14 +123,14 @@ impl Projection for Operations {
     }
 
     fn needs(&mut self, recorded: &Recorded) {
-        for About { id } in all(recorded).unwrap_or_default() {
-            self.commands.need(&id);
+        for stated in recorded.stated().unwrap_or_default() {
+            self.commands.need(&stated.id);
         }
     }
 
     fn apply(&mut self, recorded: &Recorded) -> anyhow::Result<()> {
         let promised = recorded.subject.ends_with(".pending");
-        for stated in all::<Stated>(recorded)? {
+        for stated in recorded.stated()? {
             let known = self.commands.get(&stated.id).cloned();
             let row = if promised {
                 asked(stated, known)
@@ -156,13 +149,13 @@ impl Projection for Operations {
 }
 
 /// The promise of an outcome; it may come after the outcome.
-fn asked(stated: Stated, known: Option<Row>) -> Row {
+fn asked(stated: &Stated, known: Option<Row>) -> Row {
     match known {
         Some(row) => Row { asked_at: row.asked_at.min(stated.time), ..row },
         None => Row {
             id: stated.id,
             status: "pending".to_owned(),
-            kind: stated.kind,
+            kind: stated.kind.clone(),
             subject: stated.subject,
             version: None,
             position: None,
@@ -175,17 +168,17 @@ fn asked(stated: Stated, known: Option<Row>) -> Row {
 }
 
 /// The outcome; the first one counts for ever.
-fn decided(stated: Stated, known: Option<Row>) -> Row {
+fn decided(stated: &Stated, known: Option<Row>) -> Row {
     match known {
         Some(row) if row.status != "pending" => row,
         known => Row {
             id: stated.id,
-            status: stated.status,
-            kind: stated.kind,
+            status: stated.status.clone(),
+            kind: stated.kind.clone(),
             subject: stated.subject,
             version: Some(stated.version),
             position: Some(stated.position),
-            refusal: stated.refusal,
+            refusal: stated.refusal.clone(),
             authid: stated.authid,
             asked_at: known.map_or(stated.time, |row| row.asked_at.min(stated.time)),
             decided_at: Some(stated.time),

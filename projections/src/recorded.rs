@@ -5,11 +5,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use events::{Event, Message, Unreadable};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
+
+use crate::operations::{self, Stated};
 
 /// One stored message.
 #[derive(Clone, Debug)]
@@ -21,22 +22,24 @@ pub struct Recorded {
     /// When it was stored.
     pub time: DateTime<Utc>,
     raw: Bytes,
-    opened: Bytes,
-    event: Option<Result<Message<Event>, String>>,
+    /// Parsed once for all projections; a fault is kept until one of them wants the message.
+    said: Result<Said, String>,
+}
+
+#[derive(Clone, Debug)]
+enum Said {
+    Event(Box<Message<Event>>),
+    Outcomes(Vec<Stated>),
 }
 
 impl Recorded {
     /// A message as stored, and with its personal fields opened.
-    pub fn new(sequence: u64, subject: String, time: DateTime<Utc>, raw: Bytes, opened: Bytes) -> Self {
-        Recorded { sequence, subject, time, raw, opened, event: None }
-    }
-
-    /// Parses the event, so that several projections need not; a fault is kept until someone asks for the event.
-    pub fn decode(&mut self) {
-        if !self.subject.starts_with("evt.") {
-            return;
-        }
-        self.event = Some(Message::event(&self.opened).map_err(|fault| describe(&fault)));
+    pub fn new(sequence: u64, subject: String, time: DateTime<Utc>, raw: Bytes, opened: &[u8]) -> Self {
+        let said = match subject.starts_with("evt.") {
+            true => Message::event(opened).map(|event| Said::Event(event.into())),
+            false => operations::stated(opened).map(Said::Outcomes).map_err(Unreadable::from),
+        };
+        Recorded { sequence, subject, time, raw, said: said.map_err(|fault| describe(&fault)) }
     }
 
     /// The event.
@@ -44,24 +47,23 @@ impl Recorded {
     /// # Errors
     /// The bytes are no event that this version knows.
     pub fn event(&self) -> anyhow::Result<&Message<Event>> {
-        match &self.event {
-            Some(Ok(event)) => Ok(event),
-            Some(Err(fault)) => Err(anyhow!("{fault}")),
-            None => Err(anyhow!("not an event")),
+        match &self.said {
+            Ok(Said::Event(event)) => Ok(event),
+            Ok(Said::Outcomes(_)) => Err(anyhow!("not an event")),
+            Err(fault) => Err(anyhow!("{fault}")),
         }
     }
 
-    /// The message as something else than an event.
+    /// What it says of commands.
     ///
     /// # Errors
-    /// It is something else.
-    pub fn read<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
-        serde_json::from_slice(&self.opened).map_err(|fault| anyhow!("{}", describe(&fault.into())))
-    }
-
-    /// Whether it is a list of things.
-    pub fn is_list(&self) -> bool {
-        self.opened.starts_with(b"[")
+    /// It says nothing of any, or not in these words.
+    pub(crate) fn stated(&self) -> anyhow::Result<&[Stated]> {
+        match &self.said {
+            Ok(Said::Outcomes(stated)) => Ok(stated),
+            Ok(Said::Event(_)) => Err(anyhow!("not an outcome")),
+            Err(fault) => Err(anyhow!("{fault}")),
+        }
     }
 
     /// The key that stops when this message cannot be applied: the id of the aggregate or of the command.

@@ -129,10 +129,8 @@ impl Story {
 
     pub fn bytes(&mut self, subject: &str, raw: String, opened: String) -> &mut Self {
         self.next += 1;
-        let (raw, opened) = (Bytes::from(raw), Bytes::from(opened));
-        let mut one = Recorded::new(self.next, subject.to_owned(), time(self.next), raw, opened);
-        one.decode();
-        self.messages.push(one);
+        let (raw, time) = (Bytes::from(raw), time(self.next));
+        self.messages.push(Recorded::new(self.next, subject.to_owned(), time, raw, opened.as_bytes()));
         self
     }
 

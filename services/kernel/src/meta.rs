@@ -1,8 +1,8 @@
 //! What a rule may know besides the state and the command: values, never capabilities.
 
 use chrono::{DateTime, Utc};
+use events::AuthType;
 use events::identity::user::Role;
-use events::{AuthType, Message};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -67,12 +67,12 @@ struct Claims {
 }
 
 impl Caller {
-    /// The principal behind a message. An unreadable claim gives no right.
-    pub fn of<T>(message: &Message<T>) -> Self {
-        match (message.authtype, message.authid) {
+    /// The principal that a message names. An unreadable claim gives no right.
+    pub fn of(authtype: AuthType, authid: Option<Uuid>, authclaims: Option<&str>) -> Self {
+        match (authtype, authid) {
             (AuthType::System, _) => Caller::System,
             (AuthType::AppUser, Some(id)) => {
-                let claims = message.authclaims.as_deref().map(serde_json::from_str::<Claims>);
+                let claims = authclaims.map(serde_json::from_str::<Claims>);
                 Caller::Person { id, roles: claims.and_then(Result::ok).unwrap_or_default().roles }
             }
             _ => Caller::Unknown,

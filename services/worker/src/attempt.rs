@@ -89,15 +89,11 @@ fn begun(class: Class) -> &'static str {
     }
 }
 
-fn read(held: &Held) -> Option<(Message<Event>, Task)> {
+fn read(held: &Held) -> Option<(Message<Any>, Task)> {
     let event = Message::event(&held.payload).ok()?;
-    match event.body.clone() {
-        Any::Job(body @ Event::TaskQueued(_)) => {
-            let Event::TaskQueued(task) = body.clone() else { return None };
-            Some((event.map(|_| body), task))
-        }
-        _ => None,
-    }
+    let Any::Job(Event::TaskQueued(task)) = &event.body else { return None };
+    let task = task.clone();
+    Some((event, task))
 }
 
 /// What a worker that died may have left of a job that was cancelled.

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use chrono::Utc;
-use events::processing::{Class, Command, Event, Task};
-use events::{AuthType, Message, Source, Spec};
+use events::processing::{Class, Command, Task};
+use events::{AuthType, Event, Message, Source, Spec};
 use nats::{Bus, Reply, Status};
 use serde_json::json;
 use std::time::Duration;
