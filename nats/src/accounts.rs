@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use crate::Sync;
 use crate::reader;
+use crate::request::BEATS;
 use crate::streams::{ASKED, COMMANDS, CONTEXTS, Context, EVENTS, OUTCOMES, SCHEDULES, SNAPSHOTS, TASKS};
 
 /// Every role: each is a NATS user and the name of a connection.
@@ -95,7 +96,8 @@ fn quoted(text: &str) -> String {
 
 fn user(role: &str, key: &str, allowed: &Permissions) -> String {
     let list = |subjects: &[String]| subjects.iter().map(|subject| quoted(subject)).collect::<Vec<_>>().join(", ");
-    let answers = if allowed.answers { "          allow_responses: { max: 1, expires: \"1m\" }\n" } else { "" };
+    let answers = format!("          allow_responses: {{ max: {BEATS}, expires: \"1m\" }}\n");
+    let answers = if allowed.answers { answers.as_str() } else { "" };
     format!(
         "      # {role}\n      {{ nkey: {key}, permissions: {{\n          publish: {{ allow: [{}] }}\n          subscribe: {{ allow: [{}] }}\n{answers}      }} }}\n",
         list(&allowed.publish),

@@ -3,17 +3,12 @@
 use anyhow::{Context, Result};
 use async_nats::{ConnectErrorKind, ConnectOptions, Event};
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use futures::{Stream, StreamExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::calls::{Calls, Unanswered};
+use crate::calls::Calls;
 use crate::keyring::Keyring;
 use crate::lane::Writer;
 use crate::streams;
@@ -54,23 +49,6 @@ pub enum SendError {
     #[error("{0:#}")]
     Unavailable(anyhow::Error),
 }
-
-/// Why a question has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// Nobody serves this subject now.
-    #[error("nobody serves {0}")]
-    NoResponders(String),
-    /// No answer in time.
-    #[error("no answer from {0} in time")]
-    TimedOut(String),
-    /// The question could not be sent, or the answer not be read.
-    #[error("{0:#}")]
-    Failed(anyhow::Error),
-}
-
-/// Answers a question to a subject.
-pub type Answer = Arc<dyn Fn(String, Bytes) -> BoxFuture<'static, Vec<u8>> + Send + std::marker::Sync>;
 
 /// The connection. Cheap to clone.
 #[derive(Clone)]
@@ -146,70 +124,6 @@ impl Bus {
     /// Whether there is a connection at this moment.
     pub fn is_connected(&self) -> bool {
         self.0.calls.client.connection_state() == async_nats::connection::State::Connected
-    }
-
-    /// Asks and waits for the answer, JSON both.
-    ///
-    /// # Errors
-    /// Nobody answers, not in time, or not in these words.
-    pub async fn request<Q: Serialize, A: DeserializeOwned>(
-        &self,
-        subject: &str,
-        question: &Q,
-        wait: Duration,
-    ) -> Result<A, RequestError> {
-        let question = serde_json::to_vec(question).map_err(|error| RequestError::Failed(error.into()))?;
-        match self.0.calls.ask(subject, None, question.into(), wait).await {
-            Ok(message) => serde_json::from_slice(&message.payload)
-                .with_context(|| format!("the answer from {subject}"))
-                .map_err(RequestError::Failed),
-            Err(Unanswered::NoResponders) => Err(RequestError::NoResponders(subject.to_owned())),
-            Err(Unanswered::TimedOut) => Err(RequestError::TimedOut(subject.to_owned())),
-            Err(error) => Err(RequestError::Failed(error.into())),
-        }
-    }
-
-    /// Answers questions to `subject`, shared with everybody else in `queue`, at most `at_once` at a time, until stopped;
-    /// then what has begun is finished.
-    ///
-    /// # Errors
-    /// The subscription is not possible.
-    pub async fn serve(
-        &self,
-        subject: &str,
-        queue: &str,
-        at_once: usize,
-        answer: Answer,
-        stop: CancellationToken,
-    ) -> Result<()> {
-        let client = &self.0.calls.client;
-        let mut questions = client.queue_subscribe(subject.to_owned(), queue.to_owned()).await?;
-        let room = Arc::new(Semaphore::new(at_once));
-        let tasks = TaskTracker::new();
-        let mut stopping = false;
-        loop {
-            let question = tokio::select! {
-                () = stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    questions.drain().await?;
-                    continue;
-                }
-                question = questions.next() => question,
-            };
-            let Some(question) = question else { break };
-            let Some(reply) = question.reply else { continue };
-            let permit = room.clone().acquire_owned().await.expect("the semaphore is never closed");
-            let (client, answer) = (client.clone(), answer.clone());
-            tasks.spawn(async move {
-                let text = answer(question.subject.to_string(), question.payload).await;
-                client.publish(reply, text.into()).await.ok();
-                drop(permit);
-            });
-        }
-        tasks.close();
-        tasks.wait().await;
-        client.flush().await?;
-        Ok(())
     }
 
     /// Says something to whoever listens now; at most once, never an error.

@@ -2,7 +2,7 @@
 //! forgotten at once: no process keeps a key longer than it takes to hear `vault.erased`, or a minute.
 
 use aes_gcm::{Aes256Gcm, KeyInit};
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -215,9 +215,7 @@ struct ClaimKey {
 }
 
 async fn ask<A: serde::de::DeserializeOwned>(calls: &Calls, verb: &str, question: &serde_json::Value) -> Result<A> {
-    let question = Bytes::from(question.to_string());
-    let answer = calls.ask(verb, None, question, Duration::from_secs(5)).await.with_context(|| verb.to_owned())?;
-    match serde_json::from_slice(&answer.payload).with_context(|| format!("the answer to {verb}"))? {
+    match calls.request(verb, question, Duration::from_secs(5)).await? {
         Wire::Answer(answer) => Ok(answer),
         Wire::Failure(code) => Err(anyhow!("{verb}: {code}")),
     }

@@ -20,7 +20,7 @@ pub struct Client {
 pub struct Unanswered(String);
 
 impl Client {
-    /// Asks over this connection and waits at most 15 seconds for an answer.
+    /// Asks over this connection and waits at most 15 seconds for an answer of a vault that is at it.
     pub fn new(bus: nats::Bus) -> Self {
         Client { bus, wait: Duration::from_secs(15) }
     }

@@ -7,5 +7,6 @@ mod feeds;
 mod kit;
 mod loops;
 mod provision;
+mod questions;
 mod sealing;
 mod timers;

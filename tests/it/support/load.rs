@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
-/// How long a saga may take while everything around it dies and comes back.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a saga may take while everything around it dies and comes back: a message that was in the hands of whoever
+/// died comes again after half a minute, and may then meet the next death.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Several people at work.
 pub struct Load {
