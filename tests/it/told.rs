@@ -130,12 +130,15 @@ fn message(person: &Person, title: &str) -> Value {
 
 async fn a_connection_serves_again(platform: &Platform, admin: &Person, ada: &Person, mails: &MailServer) {
     let mut connections = HashSet::new();
-    for title in ["First call", "Second call", "Third call"] {
+    let titles = ["First call", "Second call", "Third call", "Fourth call", "Fifth call"];
+    for title in titles {
         told(platform, admin, message(ada, title)).await;
         let mail = eventually("the mail is there", async || mails.about(&ada.email, title).pop()).await;
         connections.insert(mail.connection);
+        // the server has the mail before its sender hears so and puts the connection back
+        platform.settle().await;
     }
-    assert!(connections.len() < 3, "a connection for each mail");
+    assert!(connections.len() < titles.len() - 1, "a connection for each mail: {connections:?}");
 }
 
 async fn an_address_that_is_none_is_left_alone(platform: &Platform, admin: &Person, mails: &MailServer) {

@@ -1,5 +1,7 @@
-//! `PUT /api/users/{id}`: an admin says what shall be. It becomes the commands that lead from what is there to that, one
-//! after the other, each expecting the version that the one before left: whoever is slower stops at the first.
+//! `PUT /api/users/{id}`: an admin says what shall be. It becomes commands, one after the other. With a version they lead
+//! from that one to what shall be, each expecting the version that the one before left: whoever is slower stops at the
+//! first. Without one all of it is asked for, whatever is there: the page may be behind, and a failed sign-in is an
+//! event too, so nobody who makes some keeps an admin from suspending.
 
 use super::show::{missing, user};
 use crate::answer::Answer;
@@ -25,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) fn doc() -> Doc {
     describe("change_user", "users", "Change an account")
         .text("`roles` is all that the account shall have, and needs `If-Match`; `status` suspends or reactivates it. Several changes are made one after \
-            the other; the first that is refused stops the rest.")
+            the other; the first that is refused stops the rest. With `*`, or for a status without `If-Match`, it is done whatever happened meanwhile.")
         .access(Access::Admin)
         .id_of("id", "The person")
         .body("UserChange", json!({ "roles": ["moderator"], "status": "active" }))
@@ -53,8 +55,9 @@ pub(super) async fn change(
     }
     let mut row = seen_by(&app, id, seen).await?;
     let mut position = 0;
-    for command in commands(&row, &input) {
-        let expected = Some(IfMatch::Version(row.version.unsigned_abs()));
+    let named = matches!(seen, IfMatch::Version(_));
+    for command in commands(named.then_some(&row), &input) {
+        let expected = named.then_some(IfMatch::Version(row.version.unsigned_abs()));
         match app.send_expecting(&admin, &asked, expected, id, command.clone()).await? {
             Accepted::Later(operation) => return Ok(Answer::later(operation)),
             Accepted::Done(outcome) => {
@@ -81,7 +84,9 @@ pub(super) async fn change(
         }
     }
     // whoever looks next shall see it; it is done in any case
-    app.reads().wait_for(&["user_page"], position, PATIENCE).await?;
+    if app.reads().wait_for(&["user_page"], position, PATIENCE).await? {
+        row = user_page::get(app.reads(), id).await?.filter(|now| now.version > row.version).unwrap_or(row);
+    }
     let email = opened(&app, row.email_sealed.clone()).await?;
     let version = row.version.unsigned_abs();
     Ok(Answer::ok(&user(row, email, profile)).etag(version))
@@ -110,25 +115,26 @@ async fn seen_by(app: &App, id: uuid::Uuid, seen: IfMatch) -> Result<Row, Proble
     }
 }
 
-/// What leads from the row to what shall be.
-fn commands(row: &Row, input: &UserChange) -> Vec<Command> {
+/// What leads from the version that was seen to what shall be; to be asked for in any case when no version was.
+fn commands(seen: Option<&Row>, input: &UserChange) -> Vec<Command> {
     let mut commands = vec![];
     if let Some(wanted) = &input.roles {
         for (role, word) in [(Role::Admin, "admin"), (Role::Moderator, "moderator")] {
-            match (wanted.contains(&role), row.roles.iter().any(|held| held == word)) {
-                (true, false) => commands.push(Command::AssignRole { role }),
-                (false, true) => commands.push(Command::RevokeRole { role }),
-                _ => {}
+            let (want, held) = (wanted.contains(&role), seen.map(|row| row.roles.iter().any(|held| held == word)));
+            match want {
+                _ if held == Some(want) => {}
+                true => commands.push(Command::AssignRole { role }),
+                false => commands.push(Command::RevokeRole { role }),
             }
         }
     }
     match input.status {
-        Some(status) if word(status) != row.status => {
+        Some(status) if seen.is_none_or(|row| word(status) != row.status) => {
             commands.push(Command::SetStatus { status, reason: input.reason.clone().map(Personal::new) });
         }
         _ => {}
     }
-    if commands.is_empty() {
+    if let (Some(row), true) = (seen, commands.is_empty()) {
         // the page may be behind: only the log knows whether this is still the version that was seen
         let status = if row.status == "suspended" { Status::Suspended } else { Status::Active };
         commands.push(Command::SetStatus { status, reason: None });
@@ -143,6 +149,7 @@ fn applied(row: &mut Row, command: &Command) {
         Command::AssignRole { role } => {
             row.roles.push(name(role).to_owned());
             row.roles.sort();
+            row.roles.dedup();
         }
         Command::RevokeRole { role } => row.roles.retain(|held| held != name(role)),
         Command::SetStatus { status, .. } => row.status = word(*status).to_owned(),
@@ -184,7 +191,8 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_asked_for() {
-        let all = commands(&row(&["admin"], "active"), &input(r#"{"roles": ["moderator"], "status": "suspended"}"#));
+        let all =
+            commands(Some(&row(&["admin"], "active")), &input(r#"{"roles": ["moderator"], "status": "suspended"}"#));
         let expected = [
             Command::RevokeRole { role: Role::Admin },
             Command::AssignRole { role: Role::Moderator },
@@ -194,19 +202,34 @@ mod tests {
     }
 
     #[test]
+    fn all_is_asked_for_when_no_version_was_seen() {
+        let all = commands(None, &input(r#"{"roles": ["moderator"], "status": "active"}"#));
+        let expected = [
+            Command::RevokeRole { role: Role::Admin },
+            Command::AssignRole { role: Role::Moderator },
+            Command::SetStatus { status: Status::Active, reason: None },
+        ];
+        assert_eq!(all, expected);
+        assert_eq!(commands(None, &input(r#"{"name": "Ada"}"#)), []);
+    }
+
+    #[test]
     fn the_version_is_checked_even_when_nothing_differs() {
         let same = |status| [Command::SetStatus { status, reason: None }];
         let active = row(&["admin"], "active");
-        assert_eq!(commands(&active, &input(r#"{"roles": ["admin"], "status": "active"}"#)), same(Status::Active));
-        assert_eq!(commands(&active, &input(r#"{"name": "Ada"}"#)), same(Status::Active));
-        assert_eq!(commands(&row(&[], "suspended"), &input(r#"{"name": "Ada"}"#)), same(Status::Suspended));
+        assert_eq!(
+            commands(Some(&active), &input(r#"{"roles": ["admin"], "status": "active"}"#)),
+            same(Status::Active)
+        );
+        assert_eq!(commands(Some(&active), &input(r#"{"name": "Ada"}"#)), same(Status::Active));
+        assert_eq!(commands(Some(&row(&[], "suspended")), &input(r#"{"name": "Ada"}"#)), same(Status::Suspended));
     }
 
     #[test]
     fn the_answer_shows_what_was_accepted() {
         let mut after = row(&["moderator"], "active");
         for command in
-            commands(&row(&["moderator"], "active"), &input(r#"{"roles": ["admin"], "status": "suspended"}"#))
+            commands(Some(&row(&["moderator"], "active")), &input(r#"{"roles": ["admin"], "status": "suspended"}"#))
         {
             applied(&mut after, &command);
         }

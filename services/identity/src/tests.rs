@@ -183,6 +183,7 @@ fn no_admin_removes_themselves() {
     let myself = Caller::Person { id: SUBJECT, roles: vec![Role::Admin] };
     let me = || given::<User>([ada(), Event::RoleAssigned { role: Role::Admin }]).by(myself.clone());
     me().when(Command::RevokeRole { role: Role::Admin }).rejected(Rejection::Yourself);
+    me().when(Command::RevokeRole { role: Role::Moderator }).then([]);
     me().when(Command::SetStatus { status: Status::Suspended, reason: None }).rejected(Rejection::Yourself);
     me().when(Command::Erase {}).rejected(Rejection::Yourself);
 }

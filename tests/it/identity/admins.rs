@@ -13,6 +13,7 @@ async fn admins_and_what_they_may() {
     nobody_else_may(&platform).await;
     an_admin_makes_another(&platform, &admin).await;
     suspension_counts_at_once(&platform, &admin).await;
+    failed_sign_ins_hinder_nobody(&platform, &admin).await;
     roles_come_and_go(&platform, &admin).await;
     people_are_found(&platform, &admin).await;
     nobody_does_it_to_themselves(&platform, &admin).await;
@@ -88,6 +89,20 @@ async fn suspension_counts_at_once(platform: &Platform, admin: &Person) {
     let suspended = platform.post(&format!("{path}/toggle-status")).by(admin).after(&answer).send().await.expect(200);
     let shown = platform.get(&path).by(admin).after(&suspended).send().await.expect(200);
     assert_eq!(shown.body["status"], "suspended", "a toggle toggles");
+}
+
+/// A failed sign-in is an event of the account, and comes when it likes.
+async fn failed_sign_ins_hinder_nobody(platform: &Platform, admin: &Person) {
+    let person = platform.somebody_with_profile().await;
+    let path = format!("/api/users/{}", person.id);
+    for status in ["suspended", "active", "active", "suspended", "suspended", "active"] {
+        platform.login(&person.username, "wrong password 1").await.problem(401, "invalid_credentials");
+        let body = json!({ "roles": ["moderator"], "status": status });
+        let answer = platform.put(&path).by(admin).header("if-match", "*").json(body).send().await.expect(200);
+        assert_eq!((&answer.body["status"], &answer.body["roles"]), (&json!(status), &json!(["moderator"])));
+        let shown = platform.get(&path).by(admin).after(&answer).send().await.expect(200);
+        assert_eq!(shown.body["status"], status);
+    }
 }
 
 async fn roles_come_and_go(platform: &Platform, admin: &Person) {
