@@ -23,8 +23,15 @@ async fn whoever_is_gone_with_a_question_is_not_waited_for() {
     // the first to be asked dies with it, and there is another
     let mortal = raw(&server.url).await;
     let mut asked = mortal.queue_subscribe("think", "thinkers".into()).await.expect("a subscription");
-    mortal.flush().await.expect("it is there");
-    let asking = tokio::spawn(async move { asker.request::<_, String>("think", &"?", LONG).await });
+    let asking = tokio::spawn(async move {
+        loop {
+            match asker.request::<_, String>("think", &"?", LONG).await {
+                // the server learns of subscriptions in its own time
+                Err(RequestError::NoResponders(_)) => tokio::time::sleep(Duration::from_millis(10)).await,
+                answer => return answer,
+            }
+        }
+    });
     asked.next().await.expect("the question");
     let (other, stop) = (bus(&server.url, Sync::Interval, &keys).await, CancellationToken::new());
     // this one takes longer than anybody is silent, and says meanwhile that it is at it
