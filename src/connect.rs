@@ -1,7 +1,7 @@
 //! Where NATS and Postgres are, and as whom to come there: said on the command line, or known from the running `up`.
 
 use anyhow::{Context, Result, bail, ensure};
-use nats::{Bus, Options};
+use nats::{Bus, Keyring, Options};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct Place {
     pub sync: nats::Sync,
     seeds: Seeds,
     databases: Databases,
+    /// The keys of persons, where the vault is in this process.
+    keyring: Option<Keyring>,
 }
 
 /// As whom to come to NATS.
@@ -85,7 +87,18 @@ impl Servers {
 impl Place {
     /// A place that is known.
     pub fn new(nats_url: String, sync: nats::Sync, seeds: Seeds, databases: Databases) -> Self {
-        Place { nats_url, sync, seeds, databases }
+        Place { nats_url, sync, seeds, databases, keyring: None }
+    }
+
+    /// The same with the keys of persons at hand: who connects need not ask the vault for them.
+    #[must_use]
+    pub fn with_keyring(self, keyring: Keyring) -> Self {
+        Place { keyring: Some(keyring), ..self }
+    }
+
+    /// Whether they are at hand.
+    pub fn has_keyring(&self) -> bool {
+        self.keyring.is_some()
     }
 
     /// What the command line says, and for the rest the `up` that runs on its data folder. What nobody says is missed
@@ -113,7 +126,7 @@ impl Place {
             (None, None) => Databases::Each(BTreeMap::new()),
         };
         let nats_url = servers.nats_url.clone().or(known.map(|known| known.nats_url)).unwrap_or_default();
-        Place { nats_url, sync, seeds, databases }
+        Place { nats_url, sync, seeds, databases, keyring: None }
     }
 
     /// How `role` reaches NATS.
@@ -143,9 +156,12 @@ impl Place {
     /// # Errors
     /// NATS does not know it.
     pub async fn bus(&self, role: &str) -> Result<Bus> {
-        Bus::connect(&self.options(role)?)
-            .await
-            .with_context(|| format!("{role} cannot come to NATS at {}", shown(&self.nats_url)))
+        let options = self.options(role)?;
+        let bus = match self.keyring.clone() {
+            Some(keyring) => Bus::connect_with(&options, keyring).await,
+            None => Bus::connect(&options).await,
+        };
+        bus.with_context(|| format!("{role} cannot come to NATS at {}", shown(&self.nats_url)))
     }
 
     /// The same for what somebody waits for: a server that is not there is an error soon.

@@ -38,6 +38,12 @@ pub(crate) type Cipher = Arc<Aes256Gcm>;
 #[derive(Clone)]
 pub struct Keyring(Arc<Ring>);
 
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keyring(..)")
+    }
+}
+
 struct Ring {
     source: Source,
     cache: Cache<Uuid, Kept>,
@@ -64,14 +70,14 @@ impl Kept {
 }
 
 impl Keyring {
-    /// A keyring that asks `lookup`: for the vault itself, and for tests.
+    /// A keyring that asks `lookup`: for the vault itself, for those who share its process, and for tests.
     pub fn local(
         lookup: impl Fn(Vec<Uuid>) -> BoxFuture<'static, Result<HashMap<Uuid, Option<[u8; 32]>>>> + Send + Sync + 'static,
     ) -> Self {
         Self::of(Source::Local(Arc::new(lookup)))
     }
 
-    /// The same keyring with the key for unique names, for tests; others ask the vault for it.
+    /// The same keyring with the key for unique names, for which others ask the vault.
     pub fn with_claim_key(self, key: [u8; 32]) -> Self {
         self.0.claims.set(Zeroizing::new(key)).ok();
         self

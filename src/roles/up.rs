@@ -111,6 +111,7 @@ async fn serve(
             MasterKey::from_base64(&folder.secret("master.key", || Ok(MasterKey::generate().expose().to_owned()))?)?
         }
     };
+    let place = &vault::with_keys(place.clone(), &master).await?;
     let behind = CancellationToken::new();
     let mut roles = start_roles(&args, folder, place, master, &behind).await?;
     let address = listener.local_addr()?;

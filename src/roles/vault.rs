@@ -32,15 +32,26 @@ pub async fn run(args: cli::Vault) -> Result<()> {
     work(pool, bus, config, process.stop).await
 }
 
-/// Connects to both servers. The vault reads keys of persons where they are, because it may not ask itself.
+/// Connects to both servers.
 ///
 /// # Errors
 /// NATS or Postgres refuse it.
 pub async fn connect(place: &Place, config: &Config) -> Result<(PgPool, Bus)> {
-    let pool = pool(&place.database(VAULT)?, Some(VAULT), 12).await?;
-    let keyring = ::vault::keyring(pool.clone(), &config.master);
-    let bus = Bus::connect_with(&place.options("vault")?, keyring).await?;
-    Ok((pool, bus))
+    let place = with_keys(place.clone(), &config.master).await?;
+    Ok((pool(&place.database(VAULT)?, Some(VAULT), 12).await?, place.bus("vault").await?))
+}
+
+/// The same place with the keys of persons read where they are: for the vault, which may not ask itself, and for whoever
+/// shares its process (`docs/decisions/0019-what-is-told-at-home-stays-there.md`).
+///
+/// # Errors
+/// Postgres refuses it.
+pub async fn with_keys(place: Place, master: &MasterKey) -> Result<Place> {
+    if place.has_keyring() {
+        return Ok(place);
+    }
+    let pool = pool(&place.database(VAULT)?, Some(VAULT), 4).await?;
+    Ok(place.with_keyring(::vault::keyring(pool, master)))
 }
 
 /// Keeps secrets until `stop`.

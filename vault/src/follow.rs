@@ -104,7 +104,9 @@ impl Vault {
             self.end(&mut tx, person, Which::All, EndReason::Revoked, cause).await?;
         }
         tx.commit().await?;
-        self.written();
+        if too_much {
+            self.written();
+        }
         Ok(())
     }
 

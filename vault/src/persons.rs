@@ -29,18 +29,19 @@ pub(crate) fn unwrap(kek: &Key, person: Uuid, wrapped: &[u8]) -> anyhow::Result<
     crypto::unwrap_key(kek, person.as_bytes(), wrapped)
 }
 
-/// The keyring for the vault's own connection ([`nats::Bus::connect_with`]): it reads the keys where they are, because the
-/// vault may not ask itself.
+/// The keyring for the vault's own connection ([`nats::Bus::connect_with`]), and for the connections of those who share its
+/// process: it reads the keys where they are, because the vault may not ask itself.
 pub fn keyring(pool: PgPool, master: &MasterKey) -> Keyring {
-    let kek = crypto::Keys::of(master).kek;
-    Keyring::local(move |persons| {
+    let crypto::Keys { kek, claim, .. } = crypto::Keys::of(master);
+    let keyring = Keyring::local(move |persons| {
         let (pool, kek) = (pool.clone(), kek.clone());
         async move {
             let keys = find(&pool, &kek, &persons).await?;
             Ok(keys.into_iter().map(|(person, key)| (person, key.map(|key| key.0))).collect())
         }
         .boxed()
-    })
+    });
+    keyring.with_claim_key(claim.0)
 }
 
 /// Makes keys for people who come in bulk and not by registering: the key, and what `vault.person` keeps of it.

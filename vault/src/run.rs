@@ -21,7 +21,7 @@ const PENDING: TimeDelta = TimeDelta::hours(1);
 /// # Errors
 /// It cannot start (database, schema, master key), or the bus refuses it.
 pub async fn run(pool: PgPool, bus: Bus, config: Config, stop: CancellationToken) -> anyhow::Result<()> {
-    let vault = Vault::open(durable(pool).await?, config).await.context("opening the vault")?;
+    let vault = Vault::open(durable(pool).await?, bus.keyring().clone(), config).await.context("opening the vault")?;
     let stop = stop.child_token();
     let said = CancellationToken::new();
     let relay = vault.relay(&bus, &said);

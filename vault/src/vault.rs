@@ -19,7 +19,7 @@ use crate::push::PushPair;
 use crate::signing::Signer;
 use crate::throttle::Throttle;
 use crate::turns::Turns;
-use crate::{Config, Secret, names, persons};
+use crate::{Config, Secret, names};
 
 /// What every verb works with.
 pub(crate) struct Vault {
@@ -40,15 +40,17 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
+    /// `keyring` is that of its connection: whoever shares it forgets a person with the vault.
+    ///
     /// # Errors
     /// The database cannot be reached, its schema is not there, or it was made with another master key.
-    pub async fn open(pool: PgPool, config: Config) -> anyhow::Result<Arc<Self>> {
+    pub async fn open(pool: PgPool, keyring: Keyring, config: Config) -> anyhow::Result<Arc<Self>> {
         let keys = Keys::of(&config.master);
         check_master(&pool, &keys.check).await?;
         let signer = Signer::default();
         signer.rotate(&pool, &keys.kek, &config).await.context("signing keys")?;
         Ok(Arc::new(Vault {
-            keyring: persons::keyring(pool.clone(), &config.master),
+            keyring,
             hasher: Hasher::new(&config)?,
             throttle: Throttle::new(config.throttle),
             turns: Turns::default(),

@@ -78,9 +78,9 @@ pub type Mint = Arc<dyn Fn(MintToken) -> Pin<Box<dyn Future<Output = anyhow::Res
 
 /// After this time nobody is waited for any more: whoever is unknown by then is gone.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
-/// Pages follow events within milliseconds: that long they are looked at again before the event has to come again.
-const LOOKS: u32 = 50;
-const BETWEEN: Duration = Duration::from_millis(20);
+/// Pages gather for 50 milliseconds: that long they are looked at again before the event has to come again.
+const LOOKS: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// What notification contributes.
 pub fn service(mint: Mint, ways: Ways, tell: Tell, admins: Admins) -> Service {
