@@ -150,7 +150,9 @@ async fn servers_may_be_killed(roles: &mut Roles, films: &mut Films) {
 async fn at_work(roles: &Roles) -> usize {
     let patience = Duration::from_secs(90);
     patiently("a worker is at work", patience, async || {
-        [0, 1].into_iter().find(|n| !descendants(roles.running[&format!("worker.{n}")].pid()).is_empty())
+        let works =
+            |n: &usize| roles.running.get(&format!("worker.{n}")).is_some_and(|one| !descendants(one.pid()).is_empty());
+        [0, 1].into_iter().find(works)
     })
     .await
 }
