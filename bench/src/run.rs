@@ -181,13 +181,14 @@ impl Bench {
             let done = registration::measure(self, &platform).await;
             self.note("registration", done);
         }
-        if whole && self.wants("sockets") {
-            let done = sockets::measure(self, &platform, &mut people).await;
-            self.note("sockets", done);
-        }
+        // before the sockets: ten thousand of them are no commands
         if whole && self.wants("footprint") {
             let done = footprint::used(self, &mut platform, &mut people).await;
             self.note("footprint", done);
+        }
+        if whole && self.wants("sockets") {
+            let done = sockets::measure(self, &platform, &mut people).await;
+            self.note("sockets", done);
         }
         Ok(())
     }

@@ -188,8 +188,10 @@ impl Keyring {
         for person in persons {
             let bytes = keys.get(&person).copied().flatten().map(Zeroizing::new);
             let cipher = bytes.map(|bytes| Arc::new(Aes256Gcm::new((&*bytes).into())));
-            if self.0.forgotten.load(Ordering::SeqCst) == before {
-                self.0.cache.insert(person, Kept { cipher: cipher.clone(), since });
+            self.0.cache.insert(person, Kept { cipher: cipher.clone(), since });
+            // looked at after it is kept: whoever forgets later than this finds it there
+            if self.0.forgotten.load(Ordering::SeqCst) != before {
+                self.0.cache.remove(&person);
             }
             found.insert(person, cipher);
         }
