@@ -244,3 +244,32 @@ fn key(KeyText(text): &KeyText) -> Result<Zeroizing<[u8; 32]>> {
     let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| anyhow!("a key has not 32 bytes"))?;
     Ok(Zeroizing::new(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicUsize;
+
+    #[tokio::test]
+    async fn a_key_that_was_under_way_when_its_person_was_erased_is_not_kept() {
+        let (itself, asked) = (Arc::new(OnceLock::<Keyring>::new()), AtomicUsize::new(0));
+        let erasing = itself.clone();
+        let keyring = Keyring::local(move |persons| {
+            let (erasing, first) = (erasing.clone(), asked.fetch_add(1, Ordering::SeqCst) == 0);
+            async move {
+                if first {
+                    persons.iter().for_each(|person| erasing.get().expect("it is set").forget(*person));
+                }
+                Ok(persons.into_iter().map(|person| (person, first.then_some([7; 32]))).collect())
+            }
+            .boxed()
+        });
+        itself.set(keyring.clone()).expect("it is set once");
+        let person = Uuid::now_v7();
+        let is_there = async || keyring.keys(BTreeSet::from([person])).await.expect("keys")[&person].is_some();
+        assert!(is_there().await, "who asked before has it");
+        assert!(!is_there().await, "who asks afterwards does not");
+    }
+}

@@ -1,5 +1,5 @@
 //! Everything in one process: a NATS and a Postgres of its own as children, and every role beside each other, each
-//! with its own connection and rights, as if they were on different machines.
+//! with its own connection and rights; they share what need not leave the process (decision 0019).
 
 mod servers;
 
