@@ -52,6 +52,10 @@ struct Ring {
     claims: OnceCell<Zeroizing<[u8; 32]>>,
 }
 
+/// How many persons had been forgotten, see [`Keyring::moment`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Moment(u64);
+
 enum Source {
     Vault(Arc<Calls>),
     Local(Lookup),
@@ -145,6 +149,16 @@ impl Keyring {
         seal::seal(&message, &head, &fields, &keys)
     }
 
+    /// Taken before a key is looked up or made, so that [`Keyring::keep`] can tell whether anybody was forgotten meanwhile.
+    pub fn moment(&self) -> Moment {
+        Moment(self.0.forgotten.load(Ordering::SeqCst))
+    }
+
+    /// Keeps the key of `person`, which was looked up or made since `moment`: nobody has to ask for it in the next minute.
+    pub fn keep(&self, moment: Moment, person: Uuid, key: &[u8; 32]) {
+        self.put(moment, person, Some(Arc::new(Aes256Gcm::new(key.into()))), Instant::now());
+    }
+
     /// Forgets the key of `person` now.
     pub fn forget(&self, person: Uuid) {
         self.0.forgotten.fetch_add(1, Ordering::SeqCst);
@@ -179,7 +193,7 @@ impl Keyring {
     }
 
     async fn fetch(&self, persons: Vec<Uuid>, found: &mut Keys) -> Result<()> {
-        let before = self.0.forgotten.load(Ordering::SeqCst);
+        let moment = self.moment();
         let keys = match &self.0.source {
             Source::Local(lookup) => lookup(persons.clone()).await?,
             Source::Vault(calls) => from_vault(calls, &persons).await?,
@@ -188,14 +202,18 @@ impl Keyring {
         for person in persons {
             let bytes = keys.get(&person).copied().flatten().map(Zeroizing::new);
             let cipher = bytes.map(|bytes| Arc::new(Aes256Gcm::new((&*bytes).into())));
-            self.0.cache.insert(person, Kept { cipher: cipher.clone(), since });
-            // looked at after it is kept: whoever forgets later than this finds it there
-            if self.0.forgotten.load(Ordering::SeqCst) != before {
-                self.0.cache.remove(&person);
-            }
+            self.put(moment, person, cipher.clone(), since);
             found.insert(person, cipher);
         }
         Ok(())
+    }
+
+    fn put(&self, moment: Moment, person: Uuid, cipher: Option<Cipher>, since: Instant) {
+        self.0.cache.insert(person, Kept { cipher, since });
+        // looked at after it is kept: whoever forgets later than this finds it there
+        if self.moment() != moment {
+            self.0.cache.remove(&person);
+        }
     }
 }
 

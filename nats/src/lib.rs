@@ -33,7 +33,7 @@ mod wake;
 
 pub use bus::{Bus, Options, SendError, Sync};
 pub use feed::{Delivered, Feed, Start};
-pub use keyring::{Keyring, Lookup};
+pub use keyring::{Keyring, Lookup, Moment};
 pub use outcome::{Outcome, Pending, Status, Waiting};
 pub use provision::drained;
 pub use refusing::{forget_refusals, refusing};

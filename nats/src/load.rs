@@ -136,6 +136,10 @@ pub(crate) fn hidden(error: &serde_json::Error) -> anyhow::Error {
     }
 }
 
+fn version_of(event: &Stored) -> Result<u64> {
+    Ok(serde_json::from_slice::<EventHead>(&event.payload)?.sequence.0)
+}
+
 /// What an event says about itself.
 #[derive(Deserialize)]
 pub(crate) struct EventHead {
@@ -187,15 +191,17 @@ impl Loader {
 
     async fn replay(&self, of: Of, make: Make, at_least: u64) -> Result<Loaded> {
         let (calls, subject) = (&self.bus.0.calls, of.events());
-        let kept = of.snapshot();
-        let (last, snapshot) = tokio::join!(read::last(calls, EVENTS, &subject), read::last(calls, SNAPSHOTS, &kept));
         let mut loaded = Loaded::blank(make);
-        if let Ok(Some(stored)) = snapshot
+        let last = read::last(calls, EVENTS, &subject).await?;
+        // most that is loaded is new: what has one event or none needs no snapshot, and is not asked for one
+        if let Some(last) = &last
+            && version_of(last)? > 1
+            && let Ok(Some(stored)) = read::last(calls, SNAPSHOTS, &of.snapshot()).await
             && self.restore(stored.payload, &mut loaded, make).await
         {
             metrics::counter!("reprise_snapshots_used_total", "context" => of.context).increment(1);
         }
-        if let Some(last) = last?.filter(|last| last.sequence > loaded.sequence) {
+        if let Some(last) = last.filter(|last| last.sequence > loaded.sequence) {
             self.catch_up(&subject, &mut loaded, last).await?;
         }
         if loaded.sequence < at_least {
@@ -208,8 +214,7 @@ impl Loader {
     /// Takes in what came until `last`. So many events are asked for as there are: to find out that there is no other one,
     /// the server would look through the whole log.
     async fn catch_up(&self, subject: &str, loaded: &mut Loaded, last: Stored) -> Result<()> {
-        let until = last.sequence;
-        let version = serde_json::from_slice::<EventHead>(&last.payload)?.sequence.0;
+        let (until, version) = (last.sequence, version_of(&last)?);
         if version == loaded.version + 1 {
             return self.take(loaded, vec![last]).await;
         }

@@ -155,6 +155,6 @@ pub async fn search(reads: &Reads, search: &Search) -> sqlx::Result<Vec<Row>> {
         .bind(search.after.map(|(time, _)| time))
         .bind(search.after.map(|(_, id)| id))
         .bind(search.limit.clamp(1, 500))
-        .fetch_all(&reads.pool)
+        .fetch_all(&reads.db)
         .await
 }

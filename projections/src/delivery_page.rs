@@ -256,7 +256,7 @@ pub async fn search(reads: &Reads, search: &Search) -> sqlx::Result<Vec<Row>> {
         query.push(" and (created_at, delivery_id) < (").push_bind(time).push(", ").push_bind(delivery).push(")");
     }
     query.push(" order by created_at desc, delivery_id desc limit ").push_bind(search.limit);
-    query.build_query_as().fetch_all(&reads.pool).await
+    query.build_query_as().fetch_all(&reads.db).await
 }
 
 /// One delivery.
@@ -265,5 +265,5 @@ pub async fn search(reads: &Reads, search: &Search) -> sqlx::Result<Vec<Row>> {
 /// Postgres does not answer, or the page is being rebuilt from nothing.
 pub async fn get(reads: &Reads, delivery: Uuid) -> sqlx::Result<Option<Row>> {
     let statement = "select * from read.delivery_page where delivery_id = $1";
-    sqlx::query_as(statement).bind(delivery).fetch_optional(&reads.pool).await
+    sqlx::query_as(statement).bind(delivery).fetch_optional(&reads.db).await
 }

@@ -155,7 +155,7 @@ fn row(owner: Uuid, upload: &Upload, created_at: DateTime<Utc>) -> Row {
 /// # Errors
 /// Postgres does not answer, or the page is being rebuilt from nothing.
 pub async fn get(reads: &Reads, file: Uuid) -> sqlx::Result<Option<Row>> {
-    sqlx::query_as("select * from read.file_page where file_id = $1").bind(file).fetch_optional(&reads.pool).await
+    sqlx::query_as("select * from read.file_page where file_id = $1").bind(file).fetch_optional(&reads.db).await
 }
 
 /// Those of the files and uploads that there are, each with its state.
@@ -164,7 +164,7 @@ pub async fn get(reads: &Reads, file: Uuid) -> sqlx::Result<Option<Row>> {
 /// As of [`get`].
 pub async fn states(reads: &Reads, files: &[Uuid]) -> sqlx::Result<Vec<(Uuid, String)>> {
     let sql = "select file_id, state from read.file_page where file_id = any($1)";
-    sqlx::query_as(sql).bind(files).fetch_all(&reads.pool).await
+    sqlx::query_as(sql).bind(files).fetch_all(&reads.db).await
 }
 
 /// Those of the videos whose source is on its way.
@@ -173,5 +173,5 @@ pub async fn states(reads: &Reads, files: &[Uuid]) -> sqlx::Result<Vec<(Uuid, St
 /// As of [`get`].
 pub async fn awaited_by(reads: &Reads, videos: &[Uuid]) -> sqlx::Result<Vec<Uuid>> {
     let sql = "select distinct video from read.file_page where state = 'uploading' and video = any($1)";
-    sqlx::query_scalar(sql).bind(videos).fetch_all(&reads.pool).await
+    sqlx::query_scalar(sql).bind(videos).fetch_all(&reads.db).await
 }

@@ -165,7 +165,7 @@ pub async fn list(
         query.push(" and (created_at, notice_id) < (").push_bind(time).push(", ").push_bind(notice).push(")");
     }
     query.push(" order by created_at desc, notice_id desc limit ").push_bind(limit);
-    query.build_query_as().fetch_all(&reads.pool).await
+    query.build_query_as().fetch_all(&reads.db).await
 }
 
 /// How much a person has not seen.
@@ -174,5 +174,5 @@ pub async fn list(
 /// Postgres does not answer, or the page is being rebuilt from nothing.
 pub async fn unread(reads: &Reads, person: Uuid) -> sqlx::Result<i64> {
     let statement = "select count(*) from read.inbox_page where person = $1 and read_at is null";
-    sqlx::query_scalar(statement).bind(person).fetch_one(&reads.pool).await
+    sqlx::query_scalar(statement).bind(person).fetch_one(&reads.db).await
 }

@@ -324,7 +324,7 @@ pub async fn search(reads: &Reads, search: &Search) -> sqlx::Result<Vec<Row>> {
         sql.push(" and (created_at, job_id) < (").push_bind(created_at).push(", ").push_bind(job).push(")");
     }
     sql.push(" order by created_at desc, job_id desc limit ").push_bind(search.limit.clamp(1, 101));
-    sql.build_query_as().fetch_all(&reads.pool).await
+    sql.build_query_as().fetch_all(&reads.db).await
 }
 
 /// How many tasks wait or are under way, by class and state.
@@ -336,7 +336,7 @@ pub async fn tasks(reads: &Reads) -> sqlx::Result<Vec<(String, String, i64)>> {
                from read.job_page, jsonb_array_elements(tasks) task
                where state = 'working' and task->>'state' in ('queued', 'running')
                group by 1, 2";
-    sqlx::query_as(sql).fetch_all(&reads.pool).await
+    sqlx::query_as(sql).fetch_all(&reads.db).await
 }
 
 /// How many jobs are under way and how many failed, by state.
@@ -345,5 +345,5 @@ pub async fn tasks(reads: &Reads) -> sqlx::Result<Vec<(String, String, i64)>> {
 /// As of [`search`].
 pub async fn states(reads: &Reads) -> sqlx::Result<Vec<(String, i64)>> {
     let sql = "select state, count(*) from read.job_page where state in ('working', 'failed') group by state";
-    sqlx::query_as(sql).fetch_all(&reads.pool).await
+    sqlx::query_as(sql).fetch_all(&reads.db).await
 }

@@ -193,5 +193,5 @@ fn decided(stated: &Stated, known: Option<Row>) -> Row {
 pub async fn get(reads: &Reads, id: Uuid) -> sqlx::Result<Option<Row>> {
     let sql = "select id, status, kind, subject, version, position, refusal, authid, asked_at, decided_at
                from read.operations where id = $1";
-    sqlx::query_as(sql).bind(id).fetch_optional(&reads.pool).await
+    sqlx::query_as(sql).bind(id).fetch_optional(&reads.db).await
 }

@@ -1,13 +1,11 @@
 //! Connections to Postgres, each with the least role that its work needs.
 
 use anyhow::Context;
+use postgres::RESTED;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::str::FromStr;
 use std::time::Duration;
-
-/// A connection that did nothing for so long is asked whether it is still there.
-const RESTED: Duration = Duration::from_secs(1);
 
 /// The role that owns the read models and writes them.
 pub const PROJECTOR: &str = "reprise_projector";

@@ -290,7 +290,7 @@ pub async fn many(reads: &Reads, users: &[Uuid]) -> sqlx::Result<Vec<Row>> {
     let sql = "select user_id, handle, display_name, bio, location, website, visibility, preferences, version,
                       created_at, updated_at, past_handles
                from read.profile_page where user_id = any($1)";
-    sqlx::query_as(sql).bind(users).fetch_all(&reads.pool).await
+    sqlx::query_as(sql).bind(users).fetch_all(&reads.db).await
 }
 
 /// The profile that has this handle, or where the one that had it went.
@@ -301,12 +301,12 @@ pub async fn by_handle(reads: &Reads, handle: &str) -> sqlx::Result<Option<Found
     let sql = "select user_id, handle, display_name, bio, location, website, visibility, preferences, version,
                       created_at, updated_at, past_handles
                from read.profile_page where handle = $1";
-    if let Some(row) = sqlx::query_as(sql).bind(handle).fetch_optional(&reads.pool).await? {
+    if let Some(row) = sqlx::query_as(sql).bind(handle).fetch_optional(&reads.db).await? {
         return Ok(Some(Found::Page(Box::new(row))));
     }
     let sql = "select page.handle from read.handle_history old join read.profile_page page using (user_id)
                where old.handle = $1";
-    let moved: Option<String> = sqlx::query_scalar(sql).bind(handle).fetch_optional(&reads.pool).await?;
+    let moved: Option<String> = sqlx::query_scalar(sql).bind(handle).fetch_optional(&reads.db).await?;
     Ok(moved.map(Found::MovedTo))
 }
 
@@ -327,6 +327,6 @@ pub async fn search(reads: &Reads, search: &Search) -> sqlx::Result<Vec<Row>> {
         .bind(&search.text)
         .bind(&search.after)
         .bind(search.limit.clamp(1, 500))
-        .fetch_all(&reads.pool)
+        .fetch_all(&reads.db)
         .await
 }

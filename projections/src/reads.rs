@@ -3,6 +3,7 @@
 
 use futures::StreamExt;
 use nats::Bus;
+use postgres::Statements;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,13 @@ use crate::projection::{Stream, all};
 /// How often waiting readers look for themselves: announcements may be lost.
 const POLL: Duration = Duration::from_millis(250);
 
+/// Statements of one process at once.
+const CONNECTIONS: u32 = 16;
+
 /// Read-only access to every page. Cheap to clone.
 #[derive(Clone)]
 pub struct Reads {
-    pub(crate) pool: PgPool,
+    pub(crate) db: Statements,
     bus: Option<Bus>,
     /// The position in `EVENTS` up to which every page was written, as it was announced; 0 before the first time.
     heard: Arc<watch::Sender<u64>>,
@@ -31,12 +35,12 @@ impl Reads {
     /// # Errors
     /// The address is none.
     pub async fn connect(url: &str) -> anyhow::Result<Reads> {
-        Ok(Reads::over(pool(url, Some(GATEWAY), 16).await?))
+        Ok(Reads::over(pool(url, Some(GATEWAY), CONNECTIONS).await?, CONNECTIONS))
     }
 
-    /// Reads through a pool.
-    pub fn over(pool: PgPool) -> Reads {
-        Reads { pool, bus: None, heard: Arc::new(watch::Sender::new(0)) }
+    /// Reads through at most so many connections of a pool.
+    pub fn over(pool: PgPool, most: u32) -> Reads {
+        Reads { db: Statements::over(pool, most), bus: None, heard: Arc::new(watch::Sender::new(0)) }
     }
 
     /// From now on projectors hear of it when somebody waits, and waiting is woken by what they announce, so that it ends at
@@ -71,7 +75,7 @@ impl Reads {
     /// Postgres does not answer.
     pub async fn position(&self, projection: &str) -> sqlx::Result<u64> {
         let sql = "select position from read.position where projection = $1";
-        let position: Option<i64> = sqlx::query_scalar(sql).bind(projection).fetch_optional(&self.pool).await?;
+        let position: Option<i64> = sqlx::query_scalar(sql).bind(projection).fetch_optional(&self.db).await?;
         Ok(position.unwrap_or(0) as u64)
     }
 
@@ -119,7 +123,7 @@ impl Reads {
 
     async fn have_seen(&self, names: &[&str], position: u64) -> sqlx::Result<bool> {
         let sql = "select count(*) from read.position where projection = any($1) and position >= $2";
-        let seen: i64 = sqlx::query_scalar(sql).bind(names).bind(position as i64).fetch_one(&self.pool).await?;
+        let seen: i64 = sqlx::query_scalar(sql).bind(names).bind(position as i64).fetch_one(&self.db).await?;
         Ok(seen == names.len() as i64)
     }
 }

@@ -233,7 +233,7 @@ pub async fn list(reads: &Reads, after: Option<(DateTime<Utc>, Uuid)>, limit: i6
                order by created_at desc, template_id desc
                limit $3";
     let query = sqlx::query_as(sql).bind(after.map(|(time, _)| time)).bind(after.map(|(_, id)| id));
-    query.bind(limit.clamp(1, 500)).fetch_all(&reads.pool).await
+    query.bind(limit.clamp(1, 500)).fetch_all(&reads.db).await
 }
 
 /// The template with this key.
@@ -242,7 +242,7 @@ pub async fn list(reads: &Reads, after: Option<(DateTime<Utc>, Uuid)>, limit: i6
 /// As of [`list`].
 pub async fn get(reads: &Reads, key: &str) -> sqlx::Result<Option<Row>> {
     let sql = "select * from read.template_page where template_id = $1";
-    sqlx::query_as(sql).bind(of_key(key)).fetch_optional(&reads.pool).await
+    sqlx::query_as(sql).bind(of_key(key)).fetch_optional(&reads.db).await
 }
 
 /// The drafts that are sent, and the newest of each language.
@@ -254,7 +254,7 @@ pub async fn current(reads: &Reads, key: &str) -> sqlx::Result<Vec<Draft>> {
                where page.template_id = $1
                  and to_jsonb(draft.draft) in (page.published -> draft.locale, page.newest -> draft.locale)
                order by draft.draft desc";
-    sqlx::query_as(sql).bind(of_key(key)).fetch_all(&reads.pool).await
+    sqlx::query_as(sql).bind(of_key(key)).fetch_all(&reads.db).await
 }
 
 /// What is sent: one text for each language.
@@ -264,7 +264,7 @@ pub async fn current(reads: &Reads, key: &str) -> sqlx::Result<Vec<Draft>> {
 pub async fn published(reads: &Reads, key: &str) -> sqlx::Result<Vec<Text>> {
     let sql = "select draft.* from read.template_page page join read.template_draft draft using (template_id)
                where page.template_id = $1 and page.published -> draft.locale = to_jsonb(draft.draft)";
-    let drafts: Vec<Draft> = sqlx::query_as(sql).bind(of_key(key)).fetch_all(&reads.pool).await?;
+    let drafts: Vec<Draft> = sqlx::query_as(sql).bind(of_key(key)).fetch_all(&reads.db).await?;
     Ok(drafts.into_iter().map(Text::from).collect())
 }
 
@@ -274,5 +274,5 @@ pub async fn published(reads: &Reads, key: &str) -> sqlx::Result<Vec<Text>> {
 /// As of [`list`].
 pub async fn draft(reads: &Reads, key: &str, draft: u64) -> sqlx::Result<Option<Draft>> {
     let sql = "select * from read.template_draft where draft_id = $1";
-    sqlx::query_as(sql).bind(draft_id(of_key(key), draft)).fetch_optional(&reads.pool).await
+    sqlx::query_as(sql).bind(draft_id(of_key(key), draft)).fetch_optional(&reads.db).await
 }

@@ -222,7 +222,7 @@ pub async fn get(reads: &Reads, id: Uuid) -> sqlx::Result<Option<Row>> {
     let sql =
         "select id, username, email_sealed, email_verified, roles, status, locale, created_at, updated_at, version
                from read.user_page where id = $1";
-    sqlx::query_as(sql).bind(id).fetch_optional(&reads.pool).await
+    sqlx::query_as(sql).bind(id).fetch_optional(&reads.db).await
 }
 
 /// Accounts, newest first.
@@ -246,6 +246,6 @@ pub async fn search(reads: &Reads, search: &Search) -> sqlx::Result<Vec<Row>> {
         .bind(search.after.map(|after| after.created_at))
         .bind(search.after.map(|after| after.id))
         .bind(search.limit.clamp(1, 500))
-        .fetch_all(&reads.pool)
+        .fetch_all(&reads.db)
         .await
 }

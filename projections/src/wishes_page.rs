@@ -170,5 +170,5 @@ impl Row {
 /// Postgres does not answer, or the page is being rebuilt from nothing.
 pub async fn get(reads: &Reads, person: Uuid) -> sqlx::Result<Option<Row>> {
     let statement = "select * from read.wishes_page where person = $1";
-    sqlx::query_as(statement).bind(person).fetch_optional(&reads.pool).await
+    sqlx::query_as(statement).bind(person).fetch_optional(&reads.db).await
 }

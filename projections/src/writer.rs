@@ -3,8 +3,9 @@
 
 use anyhow::Context;
 use chrono::Utc;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgPool, Postgres};
 use std::time::Instant;
 
 use crate::generation::live;
@@ -41,6 +42,8 @@ pub enum Trouble {
 /// Writes one generation each of some projections over one stream.
 pub struct Writer {
     pool: PgPool,
+    /// The connection of the last batch: a pool would ask it each time whether it is still there.
+    kept: Option<PoolConnection<Postgres>>,
     state: &'static str,
     members: Vec<Member>,
 }
@@ -62,7 +65,7 @@ impl Writer {
             members.push(Member::open(pool, projection, generation).await?);
         }
         let state = if strict { "building" } else { "live" };
-        Ok(Writer { pool: pool.clone(), state, members })
+        Ok(Writer { pool: pool.clone(), kept: None, state, members })
     }
 
     /// Takes over what readers see of these projections, to write to it batch by batch.
@@ -117,13 +120,13 @@ impl Writer {
 
     /// Applies messages in memory, in order; those that a member has seen are nothing to it.
     pub(crate) async fn fold(&mut self, batch: &Batch) -> Result<(), Trouble> {
-        let mut connection = None;
+        let mut connection = self.kept.take();
         for member in &mut self.members {
             while member.lacks(&batch.messages) {
-                if connection.is_none() {
-                    connection = Some(self.pool.acquire().await?);
-                }
-                let connection = connection.as_mut().expect("acquired above");
+                let connection = match &mut connection {
+                    Some(kept) => kept,
+                    none => none.insert(self.pool.acquire().await?),
+                };
                 for table in member.projection.tables() {
                     table.load(connection, &member.schema).await?;
                 }
@@ -131,6 +134,7 @@ impl Writer {
             member.apply(&batch.messages)?;
             member.seen = member.seen.max(batch.upto);
         }
+        self.kept = connection;
         Ok(())
     }
 
@@ -144,7 +148,10 @@ impl Writer {
     /// Writes what changed in memory, and how far it has seen.
     pub(crate) async fn flush(&mut self) -> Result<(), Trouble> {
         let began = Instant::now();
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = match self.kept.take() {
+            Some(kept) => kept,
+            None => self.pool.acquire().await?,
+        };
         let mut tx = connection.begin().await?;
         self.fence(&mut tx).await?;
         for member in &mut self.members {
@@ -157,6 +164,7 @@ impl Writer {
         nats::crash::point("rows.written");
         tx.commit().await?;
         nats::crash::point("rows.committed");
+        self.kept = Some(connection);
         for member in &mut self.members {
             member.committed();
             metrics::gauge!("reprise_projection_position", "projection" => member.projection.name())

@@ -10,7 +10,7 @@ use crate::api::*;
 use crate::crypto::{self, Key, mac};
 use crate::hash::Busy;
 use crate::outbox::{self, Cause, any_command};
-use crate::sessions::{Beginning, Which, roles};
+use crate::sessions::{Beginning, Right, Which, roles};
 use crate::turns::Turns;
 use crate::vault::{Origin, Vault};
 use crate::{Secret, Weakness, names, persons};
@@ -64,7 +64,7 @@ impl Vault {
         let known: Option<(Uuid, String)> =
             sqlx::query_as("select credential, hash from vault.account where person = $1")
                 .bind(question.user)
-                .fetch_optional(&self.pool)
+                .fetch_optional(&self.db)
                 .await?;
         let Some((credential, hash)) = known else { return Ok(None) };
         let right = match self.hasher.verify(&question.password, Some(&hash)).await {
@@ -77,6 +77,7 @@ impl Vault {
 
     /// One statement, one commit; `false` when the person is there already, with or without a key.
     async fn insert(&self, question: &Register, logins: &[String], hash: &str) -> anyhow::Result<bool> {
+        let moment = self.keyring.moment();
         let (key, wrapped) = persons::new_key(&self.keys.kek, question.user);
         let hashed: Vec<Vec<u8>> = logins.iter().map(|name| self.login_name(name).to_vec()).collect();
         let statement = "with person as (
@@ -96,8 +97,12 @@ impl Vault {
             .bind(seal_names(&key, question.user, logins)?)
             .bind(self.config.now())
             .bind(hashed)
-            .fetch_one(&self.pool)
+            .fetch_one(&self.db)
             .await?;
+        if made == 1 {
+            // everything that follows a registration seals or opens with it
+            self.keyring.keep(moment, question.user, &key.0);
+        }
         Ok(made == 1)
     }
 
@@ -134,7 +139,7 @@ impl Vault {
         let statement = "select a.person, a.hash, a.suspended, p.wrapped
                          from vault.login l join vault.account a on a.person = l.person join vault.person p on p.id = a.person
                          where l.name = $1 and a.active_at is not null order by a.active_at desc limit 1";
-        Ok(sqlx::query_as(statement).bind(&name[..]).fetch_optional(&self.pool).await?)
+        Ok(sqlx::query_as(statement).bind(&name[..]).fetch_optional(&self.db).await?)
     }
 
     /// One name for all the names of an account, for counting what nobody outside can see.
@@ -156,9 +161,8 @@ impl Vault {
             let command = Command::RecordLoginFailure { reason };
             serde_json::to_vec(&outbox::message(any_command(), account.person, now, Cause::default(), command))
         });
-        let mut db = self.pool.acquire().await?;
-        outbox::write(&mut db, &[message.transpose()?]).await?;
-        self.written();
+        let said = outbox::write(&self.db, vec![message.transpose()?]).await?;
+        self.written(said);
         Ok(SigningIn::Refused)
     }
 
@@ -170,7 +174,7 @@ impl Vault {
             .bind(account.person)
             .bind(&account.hash)
             .bind(&hash)
-            .execute(&self.pool)
+            .execute(&self.db)
             .await?;
         Ok(if done.rows_affected() == 1 { Account { hash, ..account } } else { account })
     }
@@ -182,18 +186,10 @@ impl Vault {
         let (id, person, cause) = (crypto::timed_id(self.config.now()), account.person, Cause::by(account.person));
         let new = self.prepare(Beginning { id, person, method: Method::Password, origin, cause }).await?;
         let Some(new) = new else { return Ok(SigningIn::Refused) };
-        let mut tx = self.pool.begin().await?;
-        // holds off a change of password or a suspension, which end every session they can see
-        let statement = "select array(select role from vault.role where person = a.person and held order by role)
-                         from vault.account a where person = $1 and hash = $2 and not suspended for share";
-        let query = sqlx::query_scalar(statement).bind(account.person).bind(&account.hash);
-        let held: Option<Vec<String>> = query.fetch_optional(&mut *tx).await?;
-        let Some(held) = held else { return Ok(SigningIn::Refused) };
-        let row = self.begin(&mut tx, new, &key).await?;
-        let row = row.expect("a random id is new");
-        tx.commit().await?;
-        self.written();
-        self.signed_in(&row, roles(held)?)
+        match self.begin(Right::Password(&account.hash), new, &key).await? {
+            Some(begun) => self.signed_in(&begun.row.expect("a random id is new"), roles(begun.roles)?),
+            None => Ok(SigningIn::Refused),
+        }
     }
 
     /// Replaces the password of somebody who is signed in and knows it.
@@ -206,7 +202,7 @@ impl Vault {
         let statement = "select a.hash from vault.account a join vault.session s on s.person = a.person
                          where a.person = $1 and s.id = $2 and s.ended_at is null and not a.suspended";
         let old: Option<String> =
-            sqlx::query_scalar(statement).bind(question.user).bind(question.session).fetch_optional(&self.pool).await?;
+            sqlx::query_scalar(statement).bind(question.user).bind(question.session).fetch_optional(&self.db).await?;
         let right = match self.hasher.verify(&question.current, old.as_deref()).await {
             Ok(verdict) => verdict?.right,
             Err(Busy { retry_after }) => return Ok(ChangingPassword::Slow { retry_after }),
@@ -233,7 +229,7 @@ impl Vault {
                          where t.hash = $1 and t.purpose = 'reset' and t.used_at is null and t.expires_at > $2
                            and not a.suspended";
         let query = sqlx::query_scalar(statement).bind(&hash[..]).bind(self.config.now());
-        let Some(user) = query.fetch_optional(&self.pool).await? else { return Ok(ResettingPassword::BadToken) };
+        let Some(user) = query.fetch_optional(&self.db).await? else { return Ok(ResettingPassword::BadToken) };
         let reasons = self.weaknesses(user, &question.new).await?;
         if !reasons.is_empty() {
             return Ok(ResettingPassword::Weak { reasons });
@@ -249,8 +245,7 @@ impl Vault {
     async fn weaknesses(&self, person: Uuid, password: &Secret) -> anyhow::Result<Vec<Weakness>> {
         let statement = "select a.names, p.wrapped from vault.account a join vault.person p on p.id = a.person
                          where a.person = $1 and p.wrapped is not null";
-        let known: Option<(Vec<u8>, Vec<u8>)> =
-            sqlx::query_as(statement).bind(person).fetch_optional(&self.pool).await?;
+        let known: Option<(Vec<u8>, Vec<u8>)> = sqlx::query_as(statement).bind(person).fetch_optional(&self.db).await?;
         let names: Vec<String> = match known {
             Some((names, wrapped)) => {
                 let key = persons::unwrap(&self.keys.kek, person, &wrapped)?;
@@ -290,12 +285,12 @@ impl Vault {
             "update vault.mail_token set used_at = $2 where person = $1 and purpose = 'reset' and used_at is null";
         sqlx::query(statement).bind(person).bind(now).execute(&mut *tx).await?;
         let cause = Cause::by(person);
-        self.end(&mut tx, person, which, EndReason::PasswordChanged, cause).await?;
+        let ended = self.end(&mut tx, person, which, EndReason::PasswordChanged, cause).await?;
         let command = Command::RecordPasswordChange { how };
         let message = outbox::message(any_command(), person, now, cause, command);
-        outbox::write(&mut tx, &[Some(serde_json::to_vec(&message)?)]).await?;
+        let changed = outbox::write(&mut *tx, vec![Some(serde_json::to_vec(&message)?)]).await?;
         tx.commit().await?;
-        self.written();
+        self.written(ended.and(changed));
         Ok(true)
     }
 
@@ -308,9 +303,8 @@ impl Vault {
             let command = Command::RequestPasswordReset {};
             serde_json::to_vec(&outbox::message(any_command(), account.person, now, Cause::default(), command))
         });
-        let mut db = self.pool.acquire().await?;
-        outbox::write(&mut db, &[message.transpose()?]).await?;
-        self.written();
+        let said = outbox::write(&self.db, vec![message.transpose()?]).await?;
+        self.written(said);
         Ok(())
     }
 }

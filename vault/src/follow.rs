@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
 use crate::credentials::seal_names;
-use crate::outbox::Cause;
-use crate::sessions::{Which, activate, role_name};
+use crate::outbox::{Cause, Said};
+use crate::sessions::{Which, role_name};
 use crate::vault::Vault;
 use crate::{names, persons};
 
@@ -38,9 +38,8 @@ pub(crate) fn service(vault: Arc<Vault>, bus: Bus) -> Service {
 #[derive(sqlx::FromRow)]
 struct Known {
     wrapped: Option<Vec<u8>>,
-    active: bool,
     names: Vec<Vec<u8>>,
-    /// Held since the registration; a later version is a later word of the log.
+    /// Held since the registration, before this; a later version is a later word of the log.
     roles: Vec<String>,
 }
 
@@ -69,7 +68,8 @@ impl Vault {
         }
     }
 
-    /// Most often nothing is left to do: the first session has done it. Where the two differ, the log is right.
+    /// The account counts from now on. Most often nothing else is left to do: the first session has done it. Where the two
+    /// differ, the log is right.
     async fn follow_registered(
         &self,
         person: Uuid,
@@ -77,36 +77,40 @@ impl Vault {
         roles: &[Role],
         cause: Cause,
     ) -> anyhow::Result<()> {
-        let statement = "select p.wrapped, a.active_at is not null as active,
-                                array(select name from vault.login where person = a.person) as names,
-                                array(select role from vault.role where person = a.person and held and version = 1) as roles
-                         from vault.account a join vault.person p on p.id = a.person where a.person = $1";
-        let known: Option<Known> = sqlx::query_as(statement).bind(person).fetch_optional(&self.pool).await?;
+        let role_names = roles.iter().map(role_name).collect::<Result<Vec<_>, _>>()?;
+        // version 1 of a role is the registration's: whatever the log says later about it counts more
+        let statement = "with active as (
+                update vault.account set active_at = $2 where person = $1 and active_at is null
+            ), given as (
+                insert into vault.role (person, role, held, version)
+                select person, unnest($3::text[]), true, 1 from vault.account where person = $1 on conflict do nothing
+            ) select p.wrapped,
+                     array(select name from vault.login where person = a.person) as names,
+                     array(select role from vault.role where person = a.person and held and version = 1) as roles
+              from vault.account a join vault.person p on p.id = a.person where a.person = $1";
+        let query = sqlx::query_as(statement).bind(person).bind(self.config.now()).bind(&role_names);
+        let known: Option<Known> = query.fetch_optional(&self.db).await?;
         // not made here, or erased since
-        let Some(Known { wrapped: Some(wrapped), active, names, roles: held }) = known else { return Ok(()) };
+        let Some(Known { wrapped: Some(wrapped), names, roles: held }) = known else { return Ok(()) };
         let hashed: BTreeSet<Vec<u8>> = logins.iter().map(|name| self.login_name(name).to_vec()).collect();
-        let role_names = roles.iter().map(role_name).collect::<Result<BTreeSet<_>, _>>()?;
         let named = logins.is_empty() || hashed == names.into_iter().collect();
         let too_much = held.iter().any(|role| !role_names.contains(role));
-        if active && named && !too_much && held.len() == role_names.len() {
+        if named && !too_much {
             return Ok(());
         }
         let mut tx = self.pool.begin().await?;
-        activate(&mut tx, person, self.config.now(), roles).await?;
         if !named {
             let key = persons::unwrap(&self.keys.kek, person, &wrapped)?;
             rename(&mut tx, person, hashed.into_iter().collect(), seal_names(&key, person, &logins)?).await?;
         }
+        let mut said = Said::default();
         if too_much {
             let statement = "update vault.role set held = false where person = $1 and version = 1 and role <> all($2)";
-            let role_names: Vec<_> = role_names.into_iter().collect();
             sqlx::query(statement).bind(person).bind(role_names).execute(&mut *tx).await?;
-            self.end(&mut tx, person, Which::All, EndReason::Revoked, cause).await?;
+            said = self.end(&mut tx, person, Which::All, EndReason::Revoked, cause).await?;
         }
         tx.commit().await?;
-        if too_much {
-            self.written();
-        }
+        self.written(said);
         Ok(())
     }
 
@@ -115,11 +119,12 @@ impl Vault {
         let statement = "update vault.account set suspended = $2, suspended_version = $3
                          where person = $1 and suspended_version < $3";
         let done = sqlx::query(statement).bind(person).bind(suspended).bind(version).execute(&mut *tx).await?;
+        let mut said = Said::default();
         if done.rows_affected() == 1 && suspended {
-            self.end(&mut tx, person, Which::All, EndReason::Suspended, cause).await?;
+            said = self.end(&mut tx, person, Which::All, EndReason::Suspended, cause).await?;
         }
         tx.commit().await?;
-        self.written();
+        self.written(said);
         Ok(())
     }
 
@@ -138,24 +143,25 @@ impl Vault {
                          on conflict (person, role) do update set held = excluded.held, version = excluded.version
                          where vault.role.version < excluded.version";
         let query = sqlx::query(statement).bind(person).bind(role_name(&role)?).bind(held).bind(version);
+        let mut said = Said::default();
         if query.execute(&mut *tx).await?.rows_affected() == 1 {
-            self.end(&mut tx, person, Which::All, EndReason::Revoked, cause).await?;
+            said = self.end(&mut tx, person, Which::All, EndReason::Revoked, cause).await?;
         }
         tx.commit().await?;
-        self.written();
+        self.written(said);
         Ok(())
     }
 
     /// Destroys the key and everything else about a person. The row without a key stays: nobody makes another.
     pub async fn erase(&self, bus: &Bus, person: Uuid, cause: Cause) -> anyhow::Result<()> {
         let mut tx = self.pool.begin().await?;
-        self.end(&mut tx, person, Which::All, EndReason::Erased, cause).await?;
+        let said = self.end(&mut tx, person, Which::All, EndReason::Erased, cause).await?;
         sqlx::query("delete from vault.account where person = $1").bind(person).execute(&mut *tx).await?;
         let statement = "insert into vault.person (id, wrapped) values ($1, null)
                          on conflict (id) do update set wrapped = null";
         sqlx::query(statement).bind(person).execute(&mut *tx).await?;
         tx.commit().await?;
-        self.written();
+        self.written(said);
         self.forgotten(bus, person);
         Ok(())
     }
@@ -174,7 +180,7 @@ impl Vault {
         let statement =
             "with gone as (delete from vault.account where active_at is null and created_at < $1 returning person)
                          update vault.person set wrapped = null where id in (select person from gone) returning id";
-        let gone: Vec<Uuid> = sqlx::query_scalar(statement).bind(before).fetch_all(&self.pool).await?;
+        let gone: Vec<Uuid> = sqlx::query_scalar(statement).bind(before).fetch_all(&self.db).await?;
         gone.into_iter().for_each(|person| self.forgotten(bus, person));
         Ok(())
     }

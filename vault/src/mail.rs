@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::api::*;
 use crate::crypto::{mac, sha256};
-use crate::outbox::{self, Cause};
+use crate::outbox::{self, Cause, Said};
 use crate::vault::Vault;
 
 fn name(purpose: Purpose) -> &'static str {
@@ -30,7 +30,7 @@ impl Vault {
             .bind(question.user)
             .bind(purpose)
             .bind(question.expires_at)
-            .execute(&self.pool)
+            .execute(&self.db)
             .await?;
         Ok(Minted { token: token.into() })
     }
@@ -45,6 +45,7 @@ impl Vault {
             sqlx::query_as(statement).bind(&hash[..]).bind(now).fetch_optional(&mut *tx).await?;
         let Some((user, first)) = known else { return Ok(VerifyingEmail::BadToken) };
         let command = Uuid::new_v5(&user, &hash);
+        let mut said = Said::default();
         if first {
             sqlx::query("update vault.mail_token set used_at = $2 where hash = $1")
                 .bind(&hash[..])
@@ -52,10 +53,10 @@ impl Vault {
                 .execute(&mut *tx)
                 .await?;
             let message = outbox::message(command, user, now, Cause::by(user), Command::VerifyEmail {});
-            outbox::write(&mut tx, &[Some(serde_json::to_vec(&message)?)]).await?;
+            said = outbox::write(&mut *tx, vec![Some(serde_json::to_vec(&message)?)]).await?;
         }
         tx.commit().await?;
-        self.written();
+        self.written(said);
         Ok(VerifyingEmail::Verified { user, command })
     }
 }

@@ -1,13 +1,16 @@
-//! What the vault says to the log: written in the transaction that makes it true, sent afterwards. The command's id is
-//! fixed when it is written, so sending it twice is harmless; a crash in between loses nothing.
+//! What the vault says to the log: written in the transaction that makes it true, sent afterwards from memory. The
+//! command's id is fixed when it is written, so sending it twice is harmless; after a crash in between it is found in the
+//! table.
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use events::{AuthType, Command, Message, Source, Spec};
 use futures::future::join_all;
 use nats::{Bus, SendError};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgExecutor;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -68,17 +71,43 @@ pub(crate) fn message(
     }
 }
 
+/// What is in the outbox and may be sent as soon as its transaction is over: give it to [`Vault::written`] then.
+#[must_use = "it is sent when its transaction is over"]
+#[derive(Default)]
+pub(crate) struct Said(Vec<(i64, Option<Vec<u8>>)>);
+
+impl Said {
+    /// What a statement of its own wrote.
+    pub fn one(id: i64, message: Vec<u8>) -> Self {
+        Said(vec![(id, Some(message))])
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Both.
+    pub fn and(mut self, other: Said) -> Said {
+        self.0.extend(other.0);
+        self
+    }
+}
+
 /// Writes what is to be said. `None` says nothing and takes as long.
-pub(crate) async fn write(db: &mut PgConnection, messages: &[Option<Vec<u8>>]) -> sqlx::Result<()> {
-    let statement = "insert into vault.outbox (message) select * from unnest($1::bytea[])";
-    sqlx::query(statement).bind(messages).execute(db).await.map(drop)
+pub(crate) async fn write(db: impl PgExecutor<'_>, messages: Vec<Option<Vec<u8>>>) -> sqlx::Result<Said> {
+    let statement = "insert into vault.outbox (message) select * from unnest($1::bytea[]) returning id";
+    let ids: Vec<i64> = sqlx::query_scalar(statement).bind(&messages).fetch_all(db).await?;
+    Ok(Said(ids.into_iter().zip(messages).collect()))
 }
 
 impl Vault {
-    /// Something was written and committed: it can be sent.
-    pub fn written(&self) {
+    /// This was written and committed: it can be sent.
+    pub fn written(&self, said: Said) {
         nats::crash::point("vault.written");
-        self.said.notify_one();
+        if !said.0.is_empty() {
+            // what finds no room is found in the table
+            self.said.put.try_send(said).ok();
+        }
     }
 
     /// The command as it is written: personal fields sealed. `None` when its person is erased.
@@ -95,51 +124,80 @@ impl Vault {
 
     /// Sends what is written until told to stop, and then what is left.
     pub async fn relay(&self, bus: &Bus, stop: &CancellationToken) {
-        while !stop.is_cancelled() {
-            match relay_some(&self.pool, bus).await {
-                Ok(sent) if sent == AT_ONCE => {}
-                // looks again now and then: another vault may have written and died
-                Ok(_) => self.nap(Duration::from_secs(1), stop).await,
-                Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "the outbox waits");
-                    tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(Duration::from_secs(1)) => {} }
-                }
+        let mut queue = self.said.take.lock().await;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let mut said = vec![];
+            let sent = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = look.tick() => self.send_left(bus).await,
+                _ = queue.recv_many(&mut said, AT_ONCE) => self.send_said(bus, said).await,
+            };
+            if let Err(error) = sent {
+                tracing::warn!(error = format!("{error:#}"), "the outbox waits");
+                tokio::select! { () = stop.cancelled() => {}, () = tokio::time::sleep(LOOK) => {} }
             }
         }
-        let rest = tokio::time::timeout(Duration::from_secs(5), relay_some(&self.pool, bus)).await;
-        if !matches!(rest, Ok(Ok(_))) {
+        let rest = tokio::time::timeout(Duration::from_secs(5), self.send_left(bus)).await;
+        if !matches!(rest, Ok(Ok(()))) {
             tracing::info!("the outbox is sent at the next start");
         }
     }
 
-    async fn nap(&self, time: Duration, stop: &CancellationToken) {
-        tokio::select! {
-            () = self.said.notified() => {}
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(time) => {}
+    /// Sends what was just written here. What cannot be sent stays in the table.
+    async fn send_said(&self, bus: &Bus, said: Vec<Said>) -> anyhow::Result<()> {
+        let said: Vec<_> = said.into_iter().flat_map(|said| said.0).collect();
+        send_all(&self.db, bus, &said).await
+    }
+
+    /// Sends what the table still holds: what a vault wrote that died since, and what could not be sent before.
+    async fn send_left(&self, bus: &Bus) -> anyhow::Result<()> {
+        loop {
+            let mut tx = self.pool.begin().await?;
+            let statement = "select id, message from vault.outbox order by id limit $1 for update skip locked";
+            let left: Vec<(i64, Option<Vec<u8>>)> = sqlx::query_as(statement)
+                .bind(AT_ONCE as i64)
+                .fetch_all(&mut *tx)
+                .await
+                .context("reading the outbox")?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            let sent = send_all(&mut *tx, bus, &left).await;
+            tx.commit().await?;
+            sent?;
         }
     }
 }
 
-/// Messages sent in one transaction.
-const AT_ONCE: usize = 64;
+/// What was written and is to be sent, on its way to the relay.
+pub(crate) struct Queue {
+    put: mpsc::Sender<Said>,
+    take: tokio::sync::Mutex<mpsc::Receiver<Said>>,
+}
 
-/// Sends some of what is written; several vaults share the work.
-async fn relay_some(pool: &PgPool, bus: &Bus) -> anyhow::Result<usize> {
-    let mut tx = pool.begin().await?;
-    let statement = "select id, message from vault.outbox order by id limit $1 for update skip locked";
-    let rows: Vec<(i64, Option<Vec<u8>>)> =
-        sqlx::query_as(statement).bind(AT_ONCE as i64).fetch_all(&mut *tx).await.context("reading the outbox")?;
-    if rows.is_empty() {
-        return Ok(0);
+impl Default for Queue {
+    fn default() -> Self {
+        let (put, take) = mpsc::channel(1024);
+        Queue { put, take: take.into() }
     }
-    let results = join_all(rows.iter().map(|(_, message)| send(bus, message.as_deref()))).await;
+}
+
+/// Messages that are sent together.
+const AT_ONCE: usize = 64;
+/// How often the table is looked at: another vault may have written and died.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Sends messages and removes from the table those that were sent.
+async fn send_all(db: impl PgExecutor<'_>, bus: &Bus, messages: &[(i64, Option<Vec<u8>>)]) -> anyhow::Result<()> {
+    let results = join_all(messages.iter().map(|(_, message)| send(bus, message.as_deref()))).await;
     nats::crash::point("vault.relayed");
-    let sent: Vec<i64> = rows.iter().zip(&results).filter(|(_, sent)| sent.is_ok()).map(|((id, _), _)| *id).collect();
-    sqlx::query("delete from vault.outbox where id = any($1)").bind(&sent).execute(&mut *tx).await?;
-    tx.commit().await?;
-    results.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
-    Ok(rows.len())
+    let sent: Vec<i64> =
+        messages.iter().zip(&results).filter(|(_, sent)| sent.is_ok()).map(|((id, _), _)| *id).collect();
+    sqlx::query("delete from vault.outbox where id = any($1)").bind(&sent).execute(db).await?;
+    results.into_iter().collect()
 }
 
 async fn send(bus: &Bus, message: Option<&[u8]>) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@
 use base64::prelude::{BASE64_STANDARD, Engine};
 use futures::FutureExt;
 use nats::{Bus, Keyring};
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -53,9 +53,9 @@ pub fn wrapping(master: &MasterKey) -> impl Fn(Uuid) -> ([u8; 32], Vec<u8>) + us
     }
 }
 
-async fn find(pool: &PgPool, kek: &Key, persons: &[Uuid]) -> anyhow::Result<HashMap<Uuid, Option<Key>>> {
+async fn find(db: impl PgExecutor<'_>, kek: &Key, persons: &[Uuid]) -> anyhow::Result<HashMap<Uuid, Option<Key>>> {
     let rows: Vec<(Uuid, Option<Vec<u8>>)> =
-        sqlx::query_as("select id, wrapped from vault.person where id = any($1)").bind(persons).fetch_all(pool).await?;
+        sqlx::query_as("select id, wrapped from vault.person where id = any($1)").bind(persons).fetch_all(db).await?;
     let mut keys: HashMap<_, _> = persons.iter().map(|person| (*person, None)).collect();
     for (person, wrapped) in rows {
         keys.insert(person, wrapped.map(|wrapped| unwrap(kek, person, &wrapped)).transpose()?);
@@ -68,7 +68,7 @@ impl Vault {
     /// More persons than may be asked for at a time, or the database.
     pub async fn person_keys(&self, question: Keys) -> anyhow::Result<PersonKeys> {
         anyhow::ensure!(question.persons.len() <= AT_ONCE, "more than {AT_ONCE} persons in one question");
-        let keys = find(&self.pool, &self.keys.kek, &question.persons).await?;
+        let keys = find(&self.db, &self.keys.kek, &question.persons).await?;
         Ok(keys
             .into_iter()
             .map(|(person, key)| (person, key.map(|key| BASE64_STANDARD.encode(key.0).into())))
@@ -80,9 +80,9 @@ impl Vault {
     pub async fn make_key(&self, MakeKey { about }: MakeKey) -> anyhow::Result<KeyMaking> {
         let (_, wrapped) = new_key(&self.keys.kek, about);
         let statement = "insert into vault.person (id, wrapped) values ($1, $2) on conflict (id) do nothing";
-        sqlx::query(statement).bind(about).bind(wrapped).execute(&self.pool).await?;
+        sqlx::query(statement).bind(about).bind(wrapped).execute(&self.db).await?;
         let statement = "select wrapped is not null from vault.person where id = $1";
-        let there = sqlx::query_scalar(statement).bind(about).fetch_one(&self.pool).await?;
+        let there = sqlx::query_scalar(statement).bind(about).fetch_one(&self.db).await?;
         Ok(if there { KeyMaking::Made } else { KeyMaking::Erased })
     }
 
@@ -91,7 +91,7 @@ impl Vault {
         let statement = "insert into vault.person (id, wrapped)
                          select $1, null where not exists (select 1 from vault.account where person = $1)
                          on conflict (id) do update set wrapped = null";
-        sqlx::query(statement).bind(about).execute(&self.pool).await?;
+        sqlx::query(statement).bind(about).execute(&self.db).await?;
         self.forgotten(bus, about);
         Ok(())
     }

@@ -65,8 +65,8 @@ impl Vault {
         // a registration counts as come to nothing only when the log has been followed past it
         let followed = DateTime::from_timestamp_micros(self.followed.load(Ordering::Relaxed)).unwrap_or_default();
         self.drop_pending(bus, followed.min(now) - PENDING).await?;
-        sqlx::query("delete from vault.session where started_at < $1").bind(now - ABSOLUTE).execute(&self.pool).await?;
-        sqlx::query("delete from vault.mail_token where expires_at < $1").bind(now).execute(&self.pool).await?;
+        sqlx::query("delete from vault.session where started_at < $1").bind(now - ABSOLUTE).execute(&self.db).await?;
+        sqlx::query("delete from vault.mail_token where expires_at < $1").bind(now).execute(&self.db).await?;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::api::*;
 use crate::crypto::{self, Key};
-use crate::outbox::{self, Cause, session_command};
+use crate::outbox::{self, Cause, Said, session_command};
 use crate::tokens::{self, ACCESS_LIFE, Row};
 use crate::vault::{Origin, Vault};
 use crate::{Secret, persons};
@@ -35,6 +35,22 @@ pub(crate) struct Beginning {
 pub(crate) struct Prepared {
     new: Beginning,
     said: Vec<u8>,
+}
+
+/// By what right a session begins.
+pub(crate) enum Right<'a> {
+    /// The account was opened with this credential and these roles; with its first session it counts.
+    Registered { credential: Uuid, roles: &'a [Role] },
+    /// The password was compared with this hash.
+    Password(&'a str),
+}
+
+/// A session that was begun.
+pub(crate) struct Begun {
+    /// `None` when there is one with its id, which stays as it is.
+    pub row: Option<Row>,
+    /// What its person may do, as it was stored before.
+    pub roles: Vec<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -64,23 +80,21 @@ impl Vault {
         let origin = Origin::of(&question.agent, &question.address);
         let cause = Cause { message: Some((question.command, question.command)), by: Some(question.user) };
         let (person, method) = (question.user, Method::Registration);
+        let statement = "select p.wrapped from vault.account a join vault.person p on p.id = a.person
+                         where a.person = $1 and p.wrapped is not null";
+        let wrapped: Option<Vec<u8>> = sqlx::query_scalar(statement).bind(person).fetch_optional(&self.db).await?;
+        let Some(wrapped) = wrapped else { return Ok(SigningIn::Refused) };
+        let key = persons::unwrap(&self.keys.kek, person, &wrapped)?;
         let new = self.prepare(Beginning { id: session, person, method, origin, cause }).await?;
         let Some(new) = new else { return Ok(SigningIn::Refused) };
-        let mut tx = self.pool.begin().await?;
-        let statement = "select a.active_at is null, p.wrapped
-                         from vault.account a join vault.person p on p.id = a.person and p.wrapped is not null
-                         where a.person = $1 and a.credential = $2 and not a.suspended for update of a";
-        let query = sqlx::query_as(statement).bind(person).bind(question.credential);
-        let account: Option<(bool, Vec<u8>)> = query.fetch_optional(&mut *tx).await?;
-        let Some((pending, wrapped)) = account else { return Ok(SigningIn::Refused) };
-        if pending {
-            // the log knows the account already, this vault does not yet
-            activate(&mut tx, person, now, &question.roles).await?;
-        }
-        self.begin(&mut tx, new, &persons::unwrap(&self.keys.kek, person, &wrapped)?).await?;
-        tx.commit().await?;
+        let right = Right::Registered { credential: question.credential, roles: &question.roles };
+        let Some(begun) = self.begin(right, new, &key).await? else { return Ok(SigningIn::Refused) };
         nats::crash::point("vault.session_started");
-        self.written();
+        let held = roles(begun.roles)?;
+        // what follows the log may give the roles at the same time, where this could not see it
+        if let Some(row) = begun.row.filter(|_| question.roles.iter().all(|role| held.contains(role))) {
+            return self.signed_in(&row, held);
+        }
         match self.find(session).await?.filter(|found| found.is_open(now)) {
             Some(found) => self.signed_in(&self.renewed(found.row, now).await?, roles(found.roles)?),
             None => Ok(SigningIn::Refused),
@@ -96,32 +110,67 @@ impl Vault {
                          where id = $1 and issued_at = $2 and generation = 0 and ended_at is null";
         let key_id = self.signer.current(now).id.clone();
         let query = sqlx::query(statement).bind(row.id).bind(row.issued_at).bind(now).bind(&key_id);
-        let done = query.execute(&self.pool).await?;
+        let done = query.execute(&self.db).await?;
         // whoever was quicker has the newer tokens; these are as good as before
         Ok(if done.rows_affected() == 1 { Row { issued_at: now, key_id, ..row } } else { row })
     }
 
-    /// Seals what will be said, before a transaction holds a connection: looking the key up takes another one, and
-    /// everybody holding one while waiting for a second would wait for ever. `None` for an erased person.
+    /// Seals what will be said. `None` for an erased person.
     pub async fn prepare(&self, new: Beginning) -> anyhow::Result<Option<Prepared>> {
         let said = self.sealed(&start(&new, self.config.now())).await?;
         Ok(said.map(|said| Prepared { new, said }))
     }
 
-    /// Writes a session and what is said about it; `None` when it exists, which leaves it as it is.
-    pub async fn begin(&self, db: &mut PgConnection, new: Prepared, key: &Key) -> anyhow::Result<Option<Row>> {
+    /// Writes a session and what is said about it, if the account is still as it was when the right was found: one
+    /// statement, one commit. `None` when it is not.
+    pub async fn begin(&self, right: Right<'_>, new: Prepared, key: &Key) -> anyhow::Result<Option<Begun>> {
         let (now, Prepared { new, said }) = (self.config.now(), new);
         let client = crypto::seal(key, new.id.as_bytes(), &serde_json::to_vec(&new.origin)?);
         let key_id = self.signer.current(now).id.clone();
-        let statement = "insert into vault.session (id, person, started_at, issued_at, key_id, client)
-                         values ($1, $2, $3, $3, $4, $5) on conflict (id) do nothing";
-        let query = sqlx::query(statement).bind(new.id).bind(new.person).bind(now).bind(&key_id).bind(client);
-        if query.execute(&mut *db).await?.rows_affected() == 0 {
-            return Ok(None);
-        }
-        outbox::write(db, &[Some(said)]).await?;
+        let (credential, hash, registered) = match right {
+            Right::Registered { credential, roles } => (Some(credential), None, roles),
+            Right::Password(hash) => (None, Some(hash), &[][..]),
+        };
+        // the lock holds off a change of password or a suspension, which end every session they can see; the log knows
+        // an account already that counts from here on. Version 1 of a role is the registration's: whatever the log says
+        // later about it counts more
+        let statement = "with account as (
+                select person, active_at is null as pending from vault.account
+                where person = $1 and credential = coalesce($2, credential) and hash = coalesce($3, hash) and not suspended
+                for update
+            ), active as (
+                update vault.account a set active_at = $4 from account where a.person = account.person and pending
+            ), given as (
+                insert into vault.role (person, role, held, version)
+                select person, unnest($5::text[]), true, 1 from account where pending
+                on conflict do nothing
+            ), session as (
+                insert into vault.session (id, person, started_at, issued_at, key_id, client)
+                select $6, person, $4, $4, $7, $8 from account on conflict (id) do nothing returning id
+            ), said as (
+                insert into vault.outbox (message) select $9 from session returning id
+            ) select (select id from said),
+                     array(select role from vault.role where person = $1 and held order by role)
+              from account";
+        let begun: Option<(Option<i64>, Vec<String>)> = sqlx::query_as(statement)
+            .bind(new.person)
+            .bind(credential)
+            .bind(hash)
+            .bind(now)
+            .bind(registered.iter().map(role_name).collect::<Result<Vec<_>, _>>()?)
+            .bind(new.id)
+            .bind(&key_id)
+            .bind(client)
+            .bind(&said)
+            .fetch_optional(&self.db)
+            .await?;
+        let Some((written, roles)) = begun else { return Ok(None) };
         let (id, person) = (new.id, new.person);
-        Ok(Some(Row { id, person, started_at: now, generation: 0, issued_at: now, key_id }))
+        let row = written.map(|outbox| {
+            self.written(Said::one(outbox, said));
+            Row { id, person, started_at: now, generation: 0, issued_at: now, key_id }
+        });
+        Ok(Some(Begun { row, roles }))
     }
 
     /// The tokens of a session as it stands.
@@ -179,7 +228,7 @@ impl Vault {
             .bind(now)
             .bind(&self.signer.current(now).id)
             .bind(client)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.db)
             .await?;
         Ok(row)
     }
@@ -195,7 +244,7 @@ impl Vault {
     }
 
     async fn report_reuse(&self, row: &Row, now: DateTime<Utc>) -> anyhow::Result<()> {
-        let mut tx = self.pool.begin().await?;
+        let (mut tx, mut said) = (self.pool.begin().await?, Said::default());
         let ended = sqlx::query("update vault.session set ended_at = $2 where id = $1 and ended_at is null")
             .bind(row.id)
             .bind(now)
@@ -204,12 +253,12 @@ impl Vault {
         if ended.rows_affected() == 1 {
             let command = Command::ReportReuse { user: row.person };
             let message = outbox::message(session_command(row.id, "reuse"), row.id, now, Cause::default(), command);
-            outbox::write(&mut tx, &[Some(serde_json::to_vec(&message)?)]).await?;
+            said = outbox::write(&mut *tx, vec![Some(serde_json::to_vec(&message)?)]).await?;
             metrics::counter!("reprise_refresh_reuse_total").increment(1);
             tracing::warn!(session.id = %row.id, "a replaced refresh token was shown again, the session is over");
         }
         tx.commit().await?;
-        self.written();
+        self.written(said);
         Ok(())
     }
 
@@ -218,7 +267,7 @@ impl Vault {
             "select s.id, s.person, s.started_at, s.generation, s.issued_at, s.key_id, s.ended_at, s.client,
                                 p.wrapped, array(select role from vault.role where person = s.person and held order by role) roles
                          from vault.session s join vault.person p on p.id = s.person where s.id = $1";
-        Ok(sqlx::query_as(statement).bind(session).fetch_optional(&self.pool).await?)
+        Ok(sqlx::query_as(statement).bind(session).fetch_optional(&self.db).await?)
     }
 
     /// Ends a session because its person signed out.
@@ -233,11 +282,12 @@ impl Vault {
         let which = Which::One(question.session);
         let ended = self.end(&mut tx, question.user, which, question.reason, Cause::by(question.by)).await?;
         tx.commit().await?;
-        self.written();
-        Ok(Ended { ended: ended > 0 })
+        let any = ended.len() > 0;
+        self.written(ended);
+        Ok(Ended { ended: any })
     }
 
-    /// Ends sessions of a person and says so; how many.
+    /// Ends sessions of a person and says so, once for each.
     pub async fn end(
         &self,
         db: &mut PgConnection,
@@ -245,7 +295,7 @@ impl Vault {
         which: Which,
         reason: EndReason,
         cause: Cause,
-    ) -> anyhow::Result<usize> {
+    ) -> anyhow::Result<Said> {
         let now = self.config.now();
         let (only, except) = match which {
             Which::All => (None, None),
@@ -263,8 +313,7 @@ impl Vault {
             serde_json::to_vec(&message).map(Some)
         };
         let messages = ended.iter().map(say).collect::<Result<Vec<_>, _>>()?;
-        outbox::write(db, &messages).await?;
-        Ok(ended.len())
+        Ok(outbox::write(db, messages).await?)
     }
 
     /// The open sessions of a person, newest first.
@@ -275,7 +324,7 @@ impl Vault {
                                 p.wrapped, '{}'::text[] roles
                          from vault.session s join vault.person p on p.id = s.person
                          where s.person = $1 and s.ended_at is null order by s.started_at desc, s.id limit 1000";
-        let found: Vec<Found> = sqlx::query_as(statement).bind(question.user).fetch_all(&self.pool).await?;
+        let found: Vec<Found> = sqlx::query_as(statement).bind(question.user).fetch_all(&self.db).await?;
         let Some(wrapped) = found.first().and_then(|found| found.wrapped.as_ref()) else { return Ok(vec![]) };
         let key = persons::unwrap(&self.keys.kek, question.user, wrapped)?;
         let show = |found: Found| {
@@ -294,29 +343,6 @@ pub(crate) enum Which {
     All,
     One(Uuid),
     AllBut(Uuid),
-}
-
-/// The account counts from now on.
-pub(crate) async fn activate(
-    db: &mut PgConnection,
-    person: Uuid,
-    now: DateTime<Utc>,
-    roles: &[Role],
-) -> anyhow::Result<()> {
-    sqlx::query("update vault.account set active_at = $2 where person = $1 and active_at is null")
-        .bind(person)
-        .bind(now)
-        .execute(&mut *db)
-        .await?;
-    if roles.is_empty() {
-        return Ok(());
-    }
-    let names = roles.iter().map(role_name).collect::<Result<Vec<_>, _>>()?;
-    // version 1 is the registration's: whatever the log says later about a role counts more
-    let statement = "insert into vault.role (person, role, held, version) select $1, unnest($2::text[]), true, 1
-                     on conflict do nothing";
-    sqlx::query(statement).bind(person).bind(names).execute(db).await?;
-    Ok(())
 }
 
 /// Roles as they are stored.

@@ -3,18 +3,19 @@
 use anyhow::{Context, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use nats::Keyring;
+use postgres::Statements;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use subtle::ConstantTimeEq;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::api::{Bootstrap, Bootstrapping, ClaimKey, EdgeKeys};
 use crate::crypto::{self, Key, Keys};
 use crate::hash::Hasher;
+use crate::outbox::Queue;
 use crate::push::PushPair;
 use crate::signing::Signer;
 use crate::throttle::Throttle;
@@ -23,7 +24,10 @@ use crate::{Config, Secret, names};
 
 /// What every verb works with.
 pub(crate) struct Vault {
+    /// For what takes several statements.
     pub pool: PgPool,
+    /// For single statements.
+    pub db: Statements,
     pub config: Config,
     pub keys: Keys,
     pub hasher: Hasher,
@@ -33,8 +37,8 @@ pub(crate) struct Vault {
     pub turns: Turns,
     /// Seals what is said to the log; looks keys up here instead of asking.
     pub keyring: Keyring,
-    /// There is something new in the outbox.
-    pub said: Notify,
+    /// What is new in the outbox.
+    pub said: Queue,
     /// The time of the newest event that was followed, in microseconds: how far the log is known.
     pub followed: AtomicI64,
 }
@@ -54,9 +58,10 @@ impl Vault {
             hasher: Hasher::new(&config)?,
             throttle: Throttle::new(config.throttle),
             turns: Turns::default(),
-            said: Notify::new(),
+            said: Queue::default(),
             followed: AtomicI64::new(0),
             push: PushPair::of(&keys.push),
+            db: Statements::over(pool.clone(), pool.options().get_max_connections() / 2),
             pool,
             config,
             keys,

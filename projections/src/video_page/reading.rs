@@ -32,7 +32,7 @@ pub struct Search {
 /// # Errors
 /// Postgres does not answer, or the page is being rebuilt from nothing.
 pub async fn get(reads: &Reads, video: Uuid) -> sqlx::Result<Option<Row>> {
-    sqlx::query_as("select * from read.video_page where video_id = $1").bind(video).fetch_optional(&reads.pool).await
+    sqlx::query_as("select * from read.video_page where video_id = $1").bind(video).fetch_optional(&reads.db).await
 }
 
 /// Those of the videos that there are.
@@ -40,7 +40,7 @@ pub async fn get(reads: &Reads, video: Uuid) -> sqlx::Result<Option<Row>> {
 /// # Errors
 /// As of [`get`].
 pub async fn many(reads: &Reads, videos: &[Uuid]) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_as("select * from read.video_page where video_id = any($1)").bind(videos).fetch_all(&reads.pool).await
+    sqlx::query_as("select * from read.video_page where video_id = any($1)").bind(videos).fetch_all(&reads.db).await
 }
 
 /// Videos, the newest first.
@@ -73,5 +73,5 @@ pub async fn search(reads: &Reads, search: &Search) -> sqlx::Result<Vec<Row>> {
         sql.push(" and (created_at, video_id) < (").push_bind(created_at).push(", ").push_bind(video).push(")");
     }
     sql.push(" order by created_at desc, video_id desc limit ").push_bind(search.limit.clamp(1, 101));
-    sql.build_query_as().fetch_all(&reads.pool).await
+    sql.build_query_as().fetch_all(&reads.db).await
 }

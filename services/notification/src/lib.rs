@@ -232,7 +232,8 @@ fn occasion(event: &Message<Event>, now: DateTime<Utc>) -> Option<(Uuid, Occasio
         }
         Event::User(user::Event::PasswordChanged { .. }) => (event.subject, Occasion::PasswordChanged),
         Event::Session(session::Event::ReuseDetected { user }) => (*user, Occasion::SessionStolen),
-        Event::User(user::Event::Registered { .. }) => (event.subject, Occasion::Welcome),
+        // whoever gave no address is not looked for
+        Event::User(user::Event::Registered { email: Some(_), .. }) => (event.subject, Occasion::Welcome),
         _ => return None,
     })
 }
