@@ -1,5 +1,6 @@
 //! Registrations: almost all of one is hashing the password, so the share of what cores and hash time allow is what the
-//! rest leaves of it.
+//! rest leaves of it. What they allow is measured with every core hashing, as with registrations: hashes share the memory,
+//! and so many as one core makes alone no machine makes on all of them.
 
 use anyhow::{Result, anyhow};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -20,11 +21,11 @@ pub async fn measure(bench: &mut Bench, platform: &Platform) -> Result<()> {
     let cores = std::thread::available_parallelism()?.get();
     let hasher = Arc::new(platform.hasher().await?);
     let next = Arc::new(AtomicUsize::new(2_000_000));
-    let [mut hash, mut rate] = [Rounds::default(), Rounds::default()];
+    let [mut alone, mut hash, mut rate] = [Rounds::default(), Rounds::default(), Rounds::default()];
     platform.quiet().await?;
     for _ in 0..bench.settings.rounds {
-        let hasher = hasher.clone();
-        hash.push(tokio::task::spawn_blocking(move || seconds(&hasher)).await??);
+        alone.push(seconds(&hasher, 1).await?);
+        hash.push(seconds(&hasher, cores).await?);
         rate.push(registrations(platform, &next, cores * 4, bench.settings.round).await?);
         platform.quiet().await?;
     }
@@ -33,12 +34,14 @@ pub async fn measure(bench: &mut Bench, platform: &Platform) -> Result<()> {
     let row = Row::ratio("registrations", rate.median(), "registrations/s", against, Better::Higher, [0.8, 0.95]);
     let params = hasher.params();
     let conditions = format!(
-        "sync {}, {cores} cores, argon2id m={} t={} p={}: {} ms a hash alone; {} connections, {} rounds of {} s: {}/s",
+        "sync {}, {cores} cores, argon2id m={} t={} p={}: {} ms a hash with every core hashing, {} ms alone; {} connections, \
+         {} rounds of {} s: {}/s",
         platform.sync().word(),
         params.m_cost(),
         params.t_cost(),
         params.p_cost(),
         short(hash.median() * 1e3),
+        short(alone.median() * 1e3),
         cores * 4,
         bench.settings.rounds,
         bench.settings.round.as_secs(),
@@ -60,18 +63,30 @@ pub fn hasher(stored: &str) -> Result<Argon2<'static>> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Seconds for one hash on an otherwise quiet machine.
-fn seconds(hasher: &Argon2<'static>) -> Result<f64> {
+/// Seconds for one hash on an otherwise quiet machine, with so many made at once.
+async fn seconds(hasher: &Arc<Argon2<'static>>, at_once: usize) -> Result<f64> {
+    let mut threads = JoinSet::new();
+    for _ in 0..at_once {
+        let hasher = hasher.clone();
+        threads.spawn_blocking(move || times(&hasher));
+    }
+    let mut all = Rounds::default();
+    while let Some(some) = threads.join_next().await {
+        some??.into_iter().for_each(|time| all.push(time));
+    }
+    Ok(all.median())
+}
+
+fn times(hasher: &Argon2<'static>) -> Result<Vec<f64>> {
     // memory that is used again: fresh pages would make the hash look slower than it has to be
     let mut memory = vec![Block::default(); hasher.params().block_count()];
-    let mut times = Rounds::default();
-    for n in 0..11u8 {
+    let hash = |n: u8| {
         let (mut out, begin) = ([0; 32], Instant::now());
         let done = hasher.hash_password_into_with_memory(b"correct horse battery", &[n; 16], &mut out, &mut memory);
         done.map_err(|error| anyhow!("{error}"))?;
-        times.push(begin.elapsed().as_secs_f64());
-    }
-    Ok(times.median())
+        Ok(begin.elapsed().as_secs_f64())
+    };
+    (0..11).map(hash).collect()
 }
 
 /// Registrations per second over a while.
