@@ -290,4 +290,19 @@ mod tests {
         assert!(is_there().await, "who asked before has it");
         assert!(!is_there().await, "who asks afterwards does not");
     }
+
+    #[tokio::test]
+    async fn a_key_that_was_just_made_is_kept_unless_its_person_was_erased_meanwhile() {
+        let keyring = Keyring::local(|persons| {
+            async move { Ok(persons.into_iter().map(|person| (person, None)).collect()) }.boxed()
+        });
+        let is_there = async |person| keyring.keys(BTreeSet::from([person])).await.expect("keys")[&person].is_some();
+        let [here, gone] = [Uuid::now_v7(), Uuid::now_v7()];
+        keyring.keep(keyring.moment(), here, &[7; 32]);
+        assert!(is_there(here).await, "nobody had to be asked");
+        let moment = keyring.moment();
+        keyring.forget(gone);
+        keyring.keep(moment, gone, &[7; 32]);
+        assert!(!is_there(gone).await);
+    }
 }

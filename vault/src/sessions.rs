@@ -137,7 +137,7 @@ impl Vault {
         let statement = "with account as (
                 select person, active_at is null as pending from vault.account
                 where person = $1 and credential = coalesce($2, credential) and hash = coalesce($3, hash) and not suspended
-                for update
+                for no key update
             ), active as (
                 update vault.account a set active_at = $4 from account where a.person = account.person and pending
             ), given as (
