@@ -9,7 +9,7 @@ use crate::auth::Identity;
 use crate::problem::Problem;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 use axum::routing::any;
 use axum::{BoxError, Router};
@@ -79,13 +79,17 @@ fn is_known(uri: &Uri) -> bool {
     named.is_some_and(|sid| sid.split('=').next().is_some_and(|sid| sid.parse::<Sid>().is_ok()))
 }
 
+/// The request with what the socket needs of it. Copied: a header and an address that are taken over hold the whole
+/// buffer that they were read into, 8 KB.
 fn lightened(request: Request, knock: Knock) -> Request {
     let (mut parts, body) = request.into_parts();
     let mut headers = HeaderMap::with_capacity(1);
-    if let Some(key) = parts.headers.remove(header::SEC_WEBSOCKET_KEY) {
+    let key = parts.headers.get(header::SEC_WEBSOCKET_KEY);
+    if let Some(Ok(key)) = key.map(|key| HeaderValue::from_bytes(key.as_bytes())) {
         headers.insert(header::SEC_WEBSOCKET_KEY, key);
     }
     parts.headers = headers;
+    parts.uri = parts.uri.to_string().parse().unwrap_or_default();
     let upgrade = parts.extensions.remove::<OnUpgrade>();
     parts.extensions.clear();
     parts.extensions.insert(knock);
