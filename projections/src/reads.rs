@@ -4,7 +4,6 @@
 use futures::StreamExt;
 use nats::Bus;
 use postgres::Statements;
-use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -35,12 +34,8 @@ impl Reads {
     /// # Errors
     /// The address is none.
     pub async fn connect(url: &str) -> anyhow::Result<Reads> {
-        Ok(Reads::over(pool(url, Some(GATEWAY), CONNECTIONS).await?, CONNECTIONS))
-    }
-
-    /// Reads through at most so many connections of a pool.
-    pub fn over(pool: PgPool, most: u32) -> Reads {
-        Reads { db: Statements::over(pool, most), bus: None, heard: Arc::new(watch::Sender::new(0)) }
+        let db = Statements::over(pool(url, Some(GATEWAY), CONNECTIONS).await?, CONNECTIONS);
+        Ok(Reads { db, bus: None, heard: Arc::new(watch::Sender::new(0)) })
     }
 
     /// From now on projectors hear of it when somebody waits, and waiting is woken by what they announce, so that it ends at
